@@ -24,6 +24,9 @@ from loyalty_portal.feed.models import FeedItem
 from loyalty_portal.feed.triggers import followed
 
 AT_ONCE, AT_ONCE_FAILING = 4, 1  # calls of one endpoint that go on at the same time
+# Of all endpoints of a company: half of what one sweeper has hands for, so that no company whose
+# systems are slow holds up the others.
+AT_ONCE_OF_COMPANY = 8
 MISSED_KEPT = timedelta(days=30)  # as long as the feed keeps its changes
 
 
@@ -211,10 +214,14 @@ class WebhookEndpoint(models.Model):
 
 
 class DeliveryQuerySet(LeasedQuerySet["WebhookDelivery"]):
-    """Finds and claims deliveries, so that no endpoint has more than its number on their way."""
+    """Finds and claims deliveries, so that no endpoint has more than its number on their way, and
+    no company many more than its own: endpoints that are claimed at once do not see each other.
+    """
 
     def due_ids(self, limit: int) -> list[UUID]:
-        """The ids of the most overdue rows, of each endpoint only as many as may go now."""
+        """The ids of the most overdue rows, of each endpoint only as many as may go now, and none
+        of a company that has enough on their way.
+        """
         going = (
             WebhookDelivery.objects.filter(endpoint=OuterRef("endpoint"), lease_until__gt=Now())
             .order_by()
@@ -225,7 +232,8 @@ class DeliveryQuerySet(LeasedQuerySet["WebhookDelivery"]):
         place = Window(
             RowNumber(), partition_by="endpoint", order_by=[F("next_attempt_at"), F("pk")]
         )
-        rows = self.due().annotate(place=place, going=Coalesce(Subquery(going), 0))
+        rows = self.due().exclude(endpoint__company__in=self._busy_companies())
+        rows = rows.annotate(place=place, going=Coalesce(Subquery(going), 0))
         free = Q(endpoint__failing_since=None, place__lte=AT_ONCE - F("going")) | Q(
             endpoint__failing_since__isnull=False, place__lte=AT_ONCE_FAILING - F("going")
         )
@@ -236,22 +244,34 @@ class DeliveryQuerySet(LeasedQuerySet["WebhookDelivery"]):
         return due
 
     def claim(self, pk: UUID, *, seconds: float) -> "WebhookDelivery | None":
-        """Lease one due row for `seconds`, unless its endpoint has enough on their way. Returns it
-        with its endpoint and change.
+        """Lease one due row for `seconds`, unless its endpoint or its company has enough on their
+        way. Returns it with its endpoint and change.
 
         The endpoint is locked, so that claims at once are counted one after another.
         """
         with transaction.atomic(using=self.db):
             rows = self.due().select_related("endpoint__company", "change").filter(pk=pk)
             row = rows.select_for_update(no_key=True, of=("endpoint",)).first()
-            if row is None or self._going(row.endpoint) >= row.endpoint.at_once:
+            if row is None or self._has_enough(row.endpoint):
                 return None
             row.lease_token = self.lease(pk, seconds=seconds)
             row.attempts += 1  # as the lease counts it
             return row if row.lease_token else None
 
-    def _going(self, endpoint: WebhookEndpoint) -> int:
-        return endpoint.deliveries.filter(lease_until__gt=Now()).count()
+    def _has_enough(self, endpoint: WebhookEndpoint) -> bool:
+        going = WebhookDelivery.objects.filter(lease_until__gt=Now())
+        counted = going.filter(endpoint__company=endpoint.company_id).aggregate(
+            company=Count("pk"), endpoint=Count("pk", filter=Q(endpoint=endpoint))
+        )
+        return bool(
+            counted["endpoint"] >= endpoint.at_once or counted["company"] >= AT_ONCE_OF_COMPANY
+        )
+
+    def _busy_companies(self) -> models.QuerySet["WebhookDelivery", UUID]:
+        """The ids of companies that have as many on their way as they may."""
+        going = WebhookDelivery.objects.filter(lease_until__gt=Now()).order_by()
+        busy = going.values("endpoint__company").annotate(n=Count("pk"))
+        return busy.filter(n__gte=AT_ONCE_OF_COMPANY).values_list("endpoint__company", flat=True)
 
     def pings_before(self, moment: datetime) -> Self:
         """The pings that were made before this moment."""

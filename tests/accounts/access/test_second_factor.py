@@ -230,12 +230,20 @@ def test_no_browser_is_trusted_to_be_staffs_also_one_that_was_before() -> None:
 def test_whoever_finds_a_browser_open_changes_nothing() -> None:
     """A session without a fresh sign-in is asked for the password before each change."""
     person = with_app(UserFactory.create())
+    passkey = Authenticator.objects.create(
+        user=person, type="webauthn", data={"name": "Key", "credential": {}}
+    )
     client = browser(person)
     long_ago(client)
-    for path in ("totp/activate/", "totp/deactivate/", "webauthn/add/", "recovery-codes/generate/"):
+    removal = f"webauthn/keys/{passkey.pk}/remove/"
+    for path in (
+        *("totp/activate/", "totp/deactivate/", "webauthn/add/", removal),
+        "recovery-codes/generate/",
+    ):
         answer = client.post(f"{FACTORS}{path}")
         assert "reauthenticate" in answer["Location"] or answer["Location"].endswith("deactivate/")
-    assert Authenticator.objects.count() == 1
+    assert Authenticator.objects.count() == 2
+    passkey.delete()
     confirm = client.post(f"{FACTORS}totp/deactivate/")["Location"]
     client.post(confirm, {"password": PASSWORD})
     assert not Authenticator.objects.exists()

@@ -1,17 +1,23 @@
 """Sign-in and its limits while Redis is stopped, frozen, full or empty."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
 from django.contrib.sessions.backends.cached_db import KEY_PREFIX
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 
 from accounts.access.sign_in import BY_STRANGERS, FROM_ADDRESS
 from accounts.models import User
 from loyalty_portal.http.sessions import KEPT_SECONDS
-from tests.accounts.factories import PASSWORD, UserFactory
+from tests.accounts.access.making import new_key
+from tests.accounts.factories import PASSWORD, CompanyFactory, UserFactory
 from tests.accounts.second_factor import SECOND_STEP, code_of, with_app
+from tests.loyalty_portal.api.calls import Calls
 from tests.support.daemons import Redis
 from tests.support.redis_away import (
     WAYS,
@@ -116,6 +122,39 @@ def test_one_comes_back_and_both_old_and_new_people_sign_in(own_redis: Redis) ->
     forget_it_was_away()
     assert signs_in(Client(), user.email)
     assert cache.add("answers", 1)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("way", WAYS)
+def test_one_that_goes_away_under_load_stops_neither_sign_ins_nor_calls(
+    own_redis: Redis, settings: Any, way: str
+) -> None:
+    """Four clients go on without a pause while it goes away, and some turns longer."""
+    settings.API_RATE_KEY = settings.API_RATE_COMPANY = 10**9
+    people = UserFactory.create_batch(2)
+    keys = [Calls(new_key(CompanyFactory.create())) for _each in range(2)]
+    acts: list[Callable[[], bool]] = [
+        *(lambda each=each: signs_in(Client(), each.email) for each in people),
+        *(lambda each=each: each.get("/me").status_code == 200 for each in keys),
+    ]
+    all_at_work, is_away = Barrier(len(acts) + 1), Event()
+
+    def go_on(act: Callable[[], bool]) -> list[bool]:
+        try:
+            done = [act()]
+            all_at_work.wait()
+            while not is_away.is_set():
+                done.append(act())
+            return done + [act() for _turn in range(5)]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(acts)) as clients:
+        at_work = [clients.submit(go_on, act) for act in acts]
+        all_at_work.wait()
+        make_unavailable(own_redis, way)
+        is_away.set()
+        assert all(all(each.result()) for each in at_work)
 
 
 def test_a_frozen_redis_costs_a_sign_in_one_wait(settings: Any) -> None:

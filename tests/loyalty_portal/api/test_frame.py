@@ -59,10 +59,14 @@ def test_no_cookie_opens_the_api_and_none_is_set(
 def test_a_network_that_goes_on_without_a_key_waits(
     calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert Limit("api-strangers", most=60, seconds=60) == bearer.BY_STRANGERS
     # replaced: a limit that is reached with three calls
     monkeypatch.setattr(bearer, "BY_STRANGERS", Limit("few", most=2, seconds=60))
-    answers = [Calls("wrong").get("/me") for _each in range(3)]
-    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    there, next_door = "2001:db8:1:2::", "2001:db8:1:3::"
+    addresses = (f"{there}1", f"{there}2", f"{there}3", f"{next_door}1")
+    wrong = {"authorization": "Bearer wrong"}
+    answers = [Client(REMOTE_ADDR=each).get(f"{V1}/me", headers=wrong) for each in addresses]
+    assert [answer.status_code for answer in answers] == [401, 401, 429, 401]
     assert code(answers[2]) == "too_many_requests"
     assert answers[2]["Retry-After"] == "60"
     assert calls.get("/me").status_code == 200

@@ -8,8 +8,11 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from accounts.company import members
 from accounts.models import KnownBalance
 from redemption.models import RecipientAsk, RedemptionOrder
+from redemption.orders.api import acting, placing
+from redemption.webhooks_out import api as webhooks
 from tests.accounts.access.making import new_key
 from tests.accounts.access.signing_in import signed_in
 from tests.accounts.factories import PASSWORD, SeatFactory
@@ -42,6 +45,19 @@ def sent(arguments: list[str], variables: dict[str, str]) -> Any:
             name, _colon, text = value.partition(": ")
             headers[name.lower()] = text
     return Calls("").call("post" if body else "get", rest[0], body, **headers)
+
+
+def test_no_guide_shows_a_call_that_is_not_tried_here() -> None:
+    shown = [path.read_text().count("curl ") for path in GUIDE.parent.glob("*.md")]
+    assert sum(shown) == len(shown_calls()) > 0
+
+
+def test_the_limits_that_the_guide_names_are_those_that_are_counted() -> None:
+    told = " ".join(GUIDE.read_text().split())
+    named = "60 orders for a key, 30 looks at codes, 10 invitations and 10 pings"
+    assert named in told
+    rates = (placing.ORDERS, acting.REVEALS, members.INVITATIONS, webhooks.PINGS)
+    assert [str(rate.most) for rate in rates] == re.findall(r"\d+", named)
 
 
 def test_each_shown_call_works() -> None:

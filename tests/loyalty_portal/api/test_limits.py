@@ -1,7 +1,9 @@
 """Limits of the API: of each key, each company and each costly operation, with and without Redis."""
 
 import logging
+import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -39,7 +41,7 @@ def test_each_answer_says_how_much_is_left(company: Company) -> None:
     calls = Calls(new_key(company))
     answer = calls.get("/me")
     assert answer["RateLimit-Policy"] == '"key";q=600;w=60, "company";q=1200;w=60'
-    assert left(answer) == {"key": 99, "company": 199}
+    assert re.fullmatch(r'"key";r=99;t=\d+, "company";r=199;t=\d+', answer["RateLimit"])
     assert "RateLimit" in calls.get("/orders/none")
     assert "RateLimit" in calls.get("/orders", {"colour": "red"})
     placing = calls.call("post", "/order-previews", {"lines": []})
@@ -48,7 +50,11 @@ def test_each_answer_says_how_much_is_left(company: Company) -> None:
     sent = {"lines": [line], "expected_points": 0}
     order = calls.call("post", "/orders", sent, **{"Idempotency-Key": "one"})
     assert code(order) == "invalid"
+    assert '"orders";q=60;w=60' in order["RateLimit-Policy"]
     assert left(order)["orders"] == 19
+    codes = calls.call("post", f"/orders/none/lines/{uuid4()}/codes", **{"Idempotency-Key": "two"})
+    assert '"reveals";q=30;w=60' in codes["RateLimit-Policy"]
+    assert left(codes)["reveals"] == 9
     assert "RateLimit" not in Calls("").get("/me")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
@@ -30,8 +31,18 @@ from operations.demo.people import (
     sign_ins,
 )
 from operations.demo.services import is_seeded, seed
-from redemption.models import Letter, LoyaltyTransaction, OrderEvent, OrderItem, RedemptionOrder
+from redemption.models import (
+    Letter,
+    LoyaltyTransaction,
+    OrderEvent,
+    OrderItem,
+    RedemptionOrder,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
+from redemption.webhooks_out.signing import message
+from tests.loyalty_portal.api.calls import Calls
 from tests.support.module_data import shared_data
 from tests.support.sandbox_process import SandboxProcess
 
@@ -56,7 +67,7 @@ def demo(sandbox: SandboxProcess, django_db_setup: None, django_db_blocker: Any)
         assert not is_seeded()
         assert RedemptionOrder.objects.count() == 50
         printed = io.StringIO()
-        with override_settings(DEBUG=True):
+        with override_settings(DEBUG=True, WEBHOOK_ALLOWED_NETWORKS=["127.0.0.0/8"]):
             call_command("seed_demo", stdout=printed)
         yield printed.getvalue()
 
@@ -198,6 +209,19 @@ def test_who_is_printed_can_sign_in(demo: str) -> None:
     client.post("/accounts/2fa/authenticate/", {"code": code_now(APP_SECRET)})
     assert client.get("/admin/").status_code == 200
     assert APP_SECRET in demo
+
+
+def test_the_first_company_has_a_key_that_is_printed_and_an_endpoint_that_verifies(
+    demo: str,
+) -> None:
+    (secret,) = re.findall(r"lrp_live_[0-9A-Za-z]{36}", demo)
+    told = Calls(secret).get("/me").json()
+    assert told["companies"][0]["name"] == COMPANIES[0].name
+    endpoint = WebhookEndpoint.objects.get(company__loyalty_account_id=COMPANIES[0].account_id)
+    sent, headers = message(WebhookDelivery.objects.create(endpoint=endpoint))
+    answer = httpx.post(endpoint.url, content=sent, headers=headers)
+    assert answer.status_code == 204
+    assert httpx.post(endpoint.url, content=sent + b" ", headers=headers).status_code == 401
 
 
 def test_a_second_run_changes_nothing_and_says_so(demo: str, settings: Any) -> None:

@@ -21,6 +21,7 @@ HAPROXY = shutil.which("haproxy", path=SBIN)
 CONFIGURATION = ROOT / "deploy/haproxy/haproxy.cfg"
 STATIC_CONFIGURATION = ROOT / "deploy/nginx/static.conf"
 EACH = "1s"
+MOST_AT_ONCE = 256  # requests that a process behind a balancer gets
 
 
 def for_this_user(text: str) -> str:
@@ -78,9 +79,13 @@ class Balancer(Daemon):
 
     def states(self) -> dict[str, str]:
         """The state of each server, such as {"web/machine1": "UP"}."""
+        return self.told_of_servers("status")
+
+    def told_of_servers(self, column: str) -> dict[str, str]:
+        """A column of the statistics for each server, by names such as "web/machine1"."""
         text = self.order("show stat -1 4 -1").removeprefix("# ")
         return {
-            f"{row['pxname']}/{row['svname']}": row["status"]
+            f"{row['pxname']}/{row['svname']}": row[column]
             for row in csv.DictReader(io.StringIO(text))
         }
 

@@ -21,7 +21,14 @@ import httpx
 import pytest
 
 from loyalty_portal.api.problems import KINDS
-from tests.production.haproxy.balancer import CONFIGURATION, HAPROXY, SBIN, Balancer, for_this_user
+from tests.production.haproxy.balancer import (
+    CONFIGURATION,
+    HAPROXY,
+    MOST_AT_ONCE,
+    SBIN,
+    Balancer,
+    for_this_user,
+)
 from tests.production.stack import make_certificate
 from tests.support.daemons import Daemon
 from tests.support.ports import answers, free_port
@@ -158,6 +165,21 @@ def test_a_body_over_the_cap_is_refused(front: Front) -> None:
     assert problem["request_id"] == answer.headers["X-Request-ID"]
     assert problem["detail"] == str(KINDS["too_large"].advice)
     assert problem["title"] == str(KINDS["too_large"].title)
+
+
+def test_each_process_gets_so_many_requests_at_once(front: Front) -> None:
+    most = front.balancer.told_of_servers("slim")
+    assert most.keys() == {f"{of}/machine{n}" for of in ("web", "api") for n in (1, 2)}
+    assert set(most.values()) == {str(MOST_AT_ONCE)}
+
+
+def test_calls_of_the_api_go_to_processes_of_their_own(front: Front) -> None:
+    front.balancer.order("disable server api/machine1")
+    try:
+        assert front.browser.post("/api/v1/orders").status_code == 503
+        assert front.seen()["body"] == "x=1"
+    finally:
+        front.balancer.order("enable server api/machine1")
 
 
 def test_a_file_of_products_may_be_larger(front: Front) -> None:

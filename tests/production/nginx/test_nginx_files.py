@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.production.haproxy.balancer import Origin
+from tests.production.haproxy.balancer import MOST_AT_ONCE, Origin
 from tests.production.stack import make_certificate
 from tests.support.daemons import ROOT, Daemon
 from tests.support.ports import answers, free_port
@@ -55,6 +55,18 @@ def test_nginx_takes_the_configuration_and_refuses_a_broken_copy(
     assert right in text
     assert checked(text, tmp_path).returncode == 0, checked(text, tmp_path).stderr
     assert checked(text.replace(right, wrong), tmp_path).returncode != 0
+
+
+@pytest.mark.parametrize("name", ["nginx.conf", "balancer.conf"])
+def test_no_process_gets_more_connections_than_behind_haproxy(name: str) -> None:
+    upstreams = re.findall(
+        r"^ +upstream (\w+) {\n(.*?)^ +}", (FOLDER / name).read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert [each for each, _servers in upstreams] == ["web", "api"]
+    for each, servers in upstreams:
+        caps = re.findall(r"^ +server .*?( max_conns=\d+)?;", servers, re.MULTILINE)
+        assert set(caps) == {f" max_conns={MOST_AT_ONCE}"}, each
+        assert f"zone {each} " in servers, "without it each worker would count for itself"
 
 
 # --- The balancer ------------------------------------------------------------------------------

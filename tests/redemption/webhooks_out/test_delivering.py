@@ -15,15 +15,16 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from accounts.models import Company, PersonLetter, Role
 from loyalty_portal import outbound_http
-from loyalty_portal.data.actor import SYSTEM
+from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.feed.services import publish_all
 from redemption.models import EndpointState, WebhookDelivery, WebhookEndpoint
-from redemption.models.webhooks_out import AT_ONCE, DeliveryQuerySet
+from redemption.models.webhooks_out import AT_ONCE, AT_ONCE_OF_COMPANY, DeliveryQuerySet
 from redemption.saga.queues import queues
 from redemption.webhooks_out import delivering
 from redemption.webhooks_out.delivering import RETRIES, forget_pings, send_delivery
 from redemption.webhooks_out.services import (
     EndpointRefusedError,
+    add_endpoint,
     change_endpoint,
     ping,
     remove_endpoint,
@@ -83,7 +84,8 @@ def test_each_endpoint_gets_its_events_only_and_of_its_company_only(world: World
 
 
 def test_what_fails_is_sent_again_later_under_the_same_id(world: World) -> None:
-    with Receiver(FAILS, reset, OK).connect(world) as receiver:
+    moved = reply(302, headers=("Location: /inside",))
+    with Receiver(FAILS, reset, moved, OK).connect(world) as receiver:
         world.place((world.product(), 1))
         deliver()
         first = only()
@@ -92,23 +94,27 @@ def test_what_fails_is_sent_again_later_under_the_same_id(world: World) -> None:
         wait = (first.next_attempt_at - timezone.now()).total_seconds()
         assert 0 < wait <= RETRIES[0] * 1.2
         assert deliver() == 0  # not due
-        make_deliveries_due()
-        deliver()
-        make_deliveries_due()
-        deliver()
+        for _again in range(3):
+            make_deliveries_due()
+            deliver()
     assert len(set(receiver.ids())) == 1
-    assert [each["status_code"] for each in only().tries] == [500, None, 204]
-    assert [each["error"] for each in only().tries] == ["", "connection", ""]
+    assert [each["status_code"] for each in only().tries] == [500, None, 302, 204]
+    assert [each["error"] for each in only().tries] == ["", "connection", "", ""]
     assert receiver.now().state == EndpointState.ACTIVE
 
 
 def test_after_eight_tries_a_delivery_is_given_up(world: World) -> None:
+    waits = []
     with Receiver(FAILS).connect(world):
         world.place((world.product(), 1))
         for _try in range(len(RETRIES) + 3):
             deliver()
+            if due := only().next_attempt_at:
+                waits.append((due - timezone.now()).total_seconds())
             make_deliveries_due()
     assert len(only().tries) == len(RETRIES) + 1
+    for wait, told in zip(waits, RETRIES, strict=True):
+        assert told - 60 < wait <= told * 1.2
     assert (only().next_attempt_at, only().delivered_at) == (None, None)
 
 
@@ -156,7 +162,7 @@ def test_owners_are_told_after_a_day_and_after_five_days_nothing_more_is_sent(
         fail_for(receiver, world, timedelta(hours=23))
         assert not PersonLetter.objects.filter(kind="endpoint").exists()
         fail_for(receiver, world, timedelta(days=1, minutes=1))
-        fail_for(receiver, world, timedelta(days=2))
+        fail_for(receiver, world, timedelta(days=4, hours=23))
         assert [
             letter.facts["change"] for letter in PersonLetter.objects.filter(kind="endpoint")
         ] == ["failing"]
@@ -212,6 +218,9 @@ def test_a_rotated_secret_signs_beside_the_former_one_for_a_day(world: World) ->
         deliver()
         assert is_signed(receiver.requests[0], receiver.secret)
         assert is_signed(receiver.requests[0], fresh)
+        until = receiver.now().former_until
+        assert until is not None
+        assert timedelta(hours=23) < until - timezone.now() <= timedelta(hours=24)
         WebhookEndpoint.objects.update(former_until=F("former_until") - timedelta(days=1))
         world.place((world.product(), 1))
         deliver()
@@ -443,7 +452,7 @@ def test_without_the_count_all_of_them_are_on_their_way(
     world: World, let_go: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # replaced: the guard, to see that it is what holds the others back
-    monkeypatch.setattr(DeliveryQuerySet, "_going", lambda _rows, _endpoint: 0)
+    monkeypatch.setattr(DeliveryQuerySet, "_has_enough", lambda _rows, _endpoint: False)
     arrived: list[int] = []
     with Receiver(hanging(let_go, arrived)).connect(world):
         threads = in_threads(backlog(world))
@@ -451,6 +460,28 @@ def test_without_the_count_all_of_them_are_on_their_way(
         let_go.set()
         for thread in threads:
             thread.join()
+
+
+def test_a_company_whose_endpoints_are_all_slow_leaves_hands_for_the_others(world: World) -> None:
+    slow = [Receiver(OK).connect(world) for _each in range(3)]
+    for receiver in slow:
+        WebhookDelivery.objects.bulk_create(
+            WebhookDelivery(endpoint=receiver.endpoint) for _ping in range(AT_ONCE)
+        )
+    lane = queues()["webhooks"]
+    claimed = [lane.rows.claim(key, seconds=60) for key in lane.rows.due_ids(50)]
+    assert len(claimed) == 3 * AT_ONCE
+    assert sum(map(bool, claimed)) == AT_ONCE_OF_COMPANY < lane.hands
+    assert lane.rows.due_ids(50) == []  # so they take no place of others in a look
+    elsewhere = world.new_company(points=0)
+    by = Actor.in_seat(world.new_seat(Role.OWNER, elsewhere))
+    with Receiver(OK) as other:
+        url, events = f"{other.url}/hook", ["order.placed"]
+        made = add_endpoint(company=elsewhere, url=url, events=events, by=by)
+        ping(made.endpoint.pk, by=by)
+        (found,) = lane.rows.due_ids(50)
+        assert send_delivery(found)
+    assert other.types == ["endpoint.ping"]
 
 
 def test_two_workers_at_once_send_a_delivery_once(world: World, let_go: threading.Event) -> None:

@@ -10,7 +10,8 @@ from django.db import connection, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from accounts.models import AccountManager, Role, User
+from accounts.access.keys import revoke_key
+from accounts.models import AccountManager, ApiKey, Role, User
 from loyalty_portal.data.leases import is_alone
 from loyalty_portal.data.trouble import Looks
 from loyalty_portal.feed import services as feed
@@ -21,6 +22,7 @@ from redemption.models import OrderEvent, RedemptionOrder, TransactionType
 from redemption.orders.actions.cancelling import cancel
 from redemption.saga.transactions import settle_transaction
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
+from redemption.webhooks_out.services import remove_endpoint
 from tests.accounts.access.making import new_key
 from tests.loyalty_portal.api.calls import Calls
 from tests.redemption.webhooks_out.receiver import OK, Receiver, owner_of
@@ -194,6 +196,20 @@ def test_a_company_without_key_and_endpoint_leaves_nothing(world: World) -> None
     assert not Outbox.objects.exists()
 
 
+def test_a_company_whose_keys_and_endpoints_have_ended_leaves_nothing_more(world: World) -> None:
+    owner = owner_of(world)
+    endpoint = Receiver(OK).connect(world).endpoint
+    remove_endpoint(endpoint.pk, by=owner)
+    revoke_key(key=new_key(world.company).key, by=owner, reason="not needed any more")
+    ApiKey.objects.filter(pk=new_key(world.company).key.pk).update(expires_at=timezone.now())
+    publish_all()
+    world.place((world.product(), 1))
+    assert not Outbox.objects.exists()
+    new_key(world.company)
+    world.place((world.product(), 1))
+    assert Outbox.objects.filter(source="order events").exists()
+
+
 def test_an_orders_life_is_told_in_thin_events(followed: World) -> None:
     order = followed.place((followed.product(points=700), 1))
     settle_transaction(followed.debit(order).pk)
@@ -236,6 +252,12 @@ TOLD = {
     ("TRANSACTION", "REFUSED"): ["points.settled"],
     ("TRANSACTION", "NEEDS_REVIEW"): ["points.needs_review"],
 }
+_OF_ORDER = {"order_id", "order_number", "status", "url"}
+KEYS = {
+    "ORDER": _OF_ORDER,
+    "LINE": _OF_ORDER | {"line_id"},
+    "TRANSACTION": _OF_ORDER | {"transaction_id", "transaction_type"},
+}
 STEPS = [
     *(("ORDER", status) for status in OrderStatus.values),
     *(("LINE", status) for status in LineStatus.values),
@@ -260,6 +282,7 @@ def test_each_step_is_told_by_its_type_or_not_at_all(followed: World) -> None:
         changes = read(after)
         assert [change.type for change in changes] == TOLD.get((subject, status), []), status
         assert {change.data["status"] for change in changes} <= {status}
+        assert all(change.data.keys() == KEYS[subject] for change in changes)
         after = max([after, *(change.sequence for change in changes)])
 
 
@@ -304,9 +327,9 @@ def test_a_person_who_is_switched_off_and_on_is_told_to_each_company(followed: W
 def test_changes_are_kept_for_thirty_days(followed: World) -> None:
     followed.place((followed.product(), 1))
     publish_all()
-    assert forget_changes() == 0
-    FeedItem.objects.update(published_at=timezone.now() - timedelta(days=31))
-    assert forget_changes() == 1
+    for days, gone in ((29, 0), (31, 1)):
+        FeedItem.objects.update(published_at=timezone.now() - timedelta(days=days))
+        assert forget_changes() == gone
     assert not FeedItem.objects.exists()
 
 

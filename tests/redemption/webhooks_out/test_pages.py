@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from accounts.models import Role
 from redemption.models import EventType, WebhookDelivery, WebhookEndpoint
+from tests.accounts.second_factor import long_ago
 from tests.loyalty_portal.partners.raw_partner import reply
 from tests.redemption.webhooks_out.receiver import OK, Receiver, deliver, is_signed, owner_of
 from tests.redemption.world import World
@@ -91,6 +92,20 @@ def test_an_endpoint_is_changed_its_secret_rotated_and_removed(world: World, own
     assert owner.post(f"{address}remove/").status_code == 303
     assert owner.get(address).status_code == 404
     assert "No system is told yet" in owner.get(LIST).content.decode()
+
+
+def test_who_signed_in_long_ago_confirms_who_they_are_before_an_endpoint_changes(
+    world: World, owner: Client
+) -> None:
+    receiver = Receiver(OK).connect(world)
+    before = list(WebhookEndpoint.objects.values())
+    long_ago(owner)
+    for verb in ("change", "rotate", "remove", ""):
+        path = f"{LIST}{receiver.endpoint.pk}/{verb}/" if verb else f"{LIST}new/"
+        asked = owner.post(path, {"url": f"{receiver.url}/2", "events": ["order.placed"]})
+        assert asked["Location"].startswith("/accounts/reauthenticate/"), verb
+    assert list(WebhookEndpoint.objects.values()) == before
+    assert owner.get(LIST).status_code == 200
 
 
 def test_others_see_nothing_of_a_companys_endpoints(world: World, client_for: Any) -> None:
