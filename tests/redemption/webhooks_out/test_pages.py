@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from accounts.models import Role
 from redemption.models import EventType, WebhookDelivery, WebhookEndpoint
+from tests.accounts.factories import PASSWORD
 from tests.accounts.second_factor import long_ago
 from tests.loyalty_portal.partners.raw_partner import reply
 from tests.redemption.webhooks_out.receiver import OK, Receiver, deliver, is_signed, owner_of
@@ -95,10 +96,14 @@ def test_an_endpoint_is_changed_its_secret_rotated_and_removed(world: World, own
 
 
 def test_who_signed_in_long_ago_confirms_who_they_are_before_an_endpoint_changes(
-    world: World, owner: Client
+    world: World, client_for: Any
 ) -> None:
     receiver = Receiver(OK).connect(world)
     before = list(WebhookEndpoint.objects.values())
+    seat = world.company.seats.get(role=Role.OWNER)
+    seat.user.set_password(PASSWORD)
+    seat.user.save()
+    owner = client_for(seat)
     long_ago(owner)
     for verb in ("change", "rotate", "remove", ""):
         path = f"{LIST}{receiver.endpoint.pk}/{verb}/" if verb else f"{LIST}new/"
