@@ -219,7 +219,7 @@ def test_people_reach_the_web_process_through_the_proxy_alone() -> None:
     for name in WEB:
         assert "ports" not in SERVICES[name]
         port = SERVICES[name]["environment"]["PORT"]
-        assert f"server {name}:{port};" in NGINX.read_text()
+        assert f"server {name}:{port} " in NGINX.read_text()
     assert SERVICES["proxy"]["volumes"] == ["./deploy/nginx/nginx.conf:/etc/nginx/nginx.conf:ro"]
     assert SERVICES["proxy"]["ports"][0].endswith(":8080")
     assert read(".env.demo")["TRUSTED_PROXY_COUNT"] == "1"
