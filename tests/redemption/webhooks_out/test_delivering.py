@@ -468,18 +468,18 @@ def test_a_company_whose_endpoints_are_all_slow_leaves_hands_for_the_others(worl
         WebhookDelivery.objects.bulk_create(
             WebhookDelivery(endpoint=receiver.endpoint) for _ping in range(AT_ONCE)
         )
-    lane = queues()["webhooks"]
-    claimed = [lane.rows.claim(key, seconds=60) for key in lane.rows.due_ids(50)]
+    rows, hands = WebhookDelivery.objects, queues()["webhooks"].hands
+    claimed = [rows.claim(key, seconds=60) for key in rows.due_ids(50)]
     assert len(claimed) == 3 * AT_ONCE
-    assert sum(map(bool, claimed)) == AT_ONCE_OF_COMPANY < lane.hands
-    assert lane.rows.due_ids(50) == []  # so they take no place of others in a look
+    assert sum(map(bool, claimed)) == AT_ONCE_OF_COMPANY < hands
+    assert rows.due_ids(50) == []  # so they take no place of others in a look
     elsewhere = world.new_company(points=0)
     by = Actor.in_seat(world.new_seat(Role.OWNER, elsewhere))
     with Receiver(OK) as other:
         url, events = f"{other.url}/hook", ["order.placed"]
         made = add_endpoint(company=elsewhere, url=url, events=events, by=by)
         ping(made.endpoint.pk, by=by)
-        (found,) = lane.rows.due_ids(50)
+        (found,) = rows.due_ids(50)
         assert send_delivery(found)
     assert other.types == ["endpoint.ping"]
 
