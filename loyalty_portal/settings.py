@@ -355,7 +355,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "loyalty_portal.web.stylesheets.StaticStorage"
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG

@@ -27,20 +27,6 @@ _PAPER = {
     "900": "oklch(20% .008 75)",
     "950": "oklch(15% .007 75)",
 }
-# Later style sheets override earlier ones.
-_STYLESHEETS = (
-    "base",
-    "pages",
-    "reports",
-    "reconciliation",
-    "actions",
-    "search",
-    "support",
-    "catalogue",
-    "desk",
-    "audit",
-    "stock",
-)
 
 
 class PortalAdminConfig(AdminConfig):
@@ -70,7 +56,7 @@ def unfold_settings(brand_name: str) -> dict[str, Any]:
         "SHOW_BACK_BUTTON": True,
         "BORDER_RADIUS": "6px",
         "COLORS": {"base": _PAPER, "primary": "loyalty_portal.admin_site.portal.accent_scale"},
-        "STYLES": [_static(f"css/admin/{sheet}.css") for sheet in _STYLESHEETS],
+        "STYLES": [_static("css/admin.css")],
         "SCRIPTS": [_static("js/admin.js")],
         # The portal's password page, which asks for the old password and limits tries.
         "ACCOUNT": {

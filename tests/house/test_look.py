@@ -9,10 +9,11 @@ import pytest
 import unfold
 
 ROOT = Path(__file__).resolve().parents[2]
-# in the order in which a page links them
-STYLESHEETS = re.findall(
-    r"{% static '(css/[^']+)' %}", (ROOT / "templates/ui/frame/_stylesheets.html").read_text()
-)
+# in the order in which portal.css names them
+STYLESHEETS = [
+    f"css/{name}"
+    for name in re.findall(r'@import "(.+)";', (ROOT / "static/css/portal.css").read_text())
+]
 CSS = "\n".join((ROOT / "static" / name).read_text() for name in STYLESHEETS)
 RULES = re.sub(r"/\*.*?\*/", "", CSS, flags=re.DOTALL)
 CLASSES = set(re.findall(r"\.([a-z][\w-]*)(?=[^{};]*{)", RULES))
@@ -89,7 +90,14 @@ def test_a_page_loads_little() -> None:
     assert weight <= 60 * 1024
 
 
-def test_a_page_names_every_stylesheet_of_the_portal_once() -> None:
+def test_a_page_links_one_stylesheet() -> None:
+    """Beside the brand's, which is empty for most."""
+    for name in ("ui/frame/_assets.html", "500.html"):
+        text = (ROOT / "templates" / name).read_text()
+        assert re.findall(r"{% static '(css/[^']+)' %}", text) == ["css/portal.css"]
+
+
+def test_that_stylesheet_names_every_file_of_the_portal_once() -> None:
     there = {str(p.relative_to(ROOT / "static")) for p in (ROOT / "static/css/portal").rglob("*")}
     assert sorted(STYLESHEETS) == sorted(name for name in there if name.endswith(".css"))
 
