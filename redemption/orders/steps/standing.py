@@ -52,15 +52,18 @@ def standing_of(facts: Facts) -> str:
         return _without_delivery(facts)
     if order.status in {OrderStatus.DECLINED, OrderStatus.EXPIRED}:
         return _("It did not begin, and nothing is sent.")
-    told = _sent(facts) or ", ".join(_parts(facts))
+    told = _under_way(facts)
     return f"{told[:1].upper()}{told[1:]}."
 
 
-def _sent(facts: Facts) -> str:
-    """That all of it was sent, and when it arrives; "" where not all was, or that is not known."""
-    whole = all(_kind(facts, item) == "sent" for item in facts.items)
-    when = arrival_of(facts, facts.items) if whole else ""
-    return _("Sent, arrives %(when)s") % {"when": when} if when else ""
+def _under_way(facts: Facts) -> str:
+    """That all of it was sent and when it arrives, or how many of its lines are where."""
+    kinds = [_kind(facts, item) for item in facts.items]
+    sent = [item for item, kind in zip(facts.items, kinds, strict=True) if kind == "sent"]
+    when = arrival_of(facts, sent) if sent else ""
+    if when and len(sent) == len(kinds):
+        return _("Sent, arrives %(when)s") % {"when": when}
+    return ", ".join(_parts(Counter(kinds), when))
 
 
 def _pending(facts: Facts) -> str:
@@ -116,13 +119,12 @@ def _who_and_when(facts: Facts, event: EventTold) -> dict[str, str]:
     }
 
 
-def _parts(facts: Facts) -> Iterator[str]:
-    items = facts.items
-    lines = Counter(kinds := [_kind(facts, item) for item in items])
-    sent = [item for item, kind in zip(items, kinds, strict=True) if kind == "sent"]
+def _parts(lines: Counter[str], when: str) -> Iterator[str]:
+    """How many lines are of each kind. `when` those that were sent arrive."""
     if lines["delivered"]:
-        told = ngettext("%(n)s of %(all)s delivered", "%(n)s of %(all)s delivered", len(items))
-        yield told % {"n": grouped(lines["delivered"]), "all": grouped(len(items))}
+        every = lines.total()
+        told = ngettext("%(n)s of %(all)s delivered", "%(n)s of %(all)s delivered", every)
+        yield told % {"n": grouped(lines["delivered"]), "all": grouped(every)}
     for kind, told in (
         ("sent", ngettext("%(n)s on its way", "%(n)s on their way", lines["sent"])),
         ("unclear", ngettext("%(n)s not clear yet", "%(n)s not clear yet", lines["unclear"])),
@@ -149,7 +151,7 @@ def _parts(facts: Facts) -> Iterator[str]:
         if not lines[kind]:
             continue
         words = told % {"n": grouped(lines[kind])}
-        if kind == "sent" and (when := arrival_of(facts, sent)):
+        if kind == "sent" and when:
             words = _("%(what)s (there %(when)s)") % {"what": words, "when": when}
         yield words
 
