@@ -172,37 +172,77 @@
     form.querySelector("[data-left]").textContent = Math.max(0, form.elements.total.value - shared);
   });
 
-  /* ---- what somebody is typing survives a swap: an open form to confirm stays as it is, and so
-     does what stands in the field that has the focus */
+  /* ---- what somebody enters survives a swap: all that was entered since the request was sent and, where the page renews
+     itself, what was entered before. An open form to confirm stays as it is. */
+  const ticked = (field) => field.matches("[type=checkbox], [type=radio]");
+  const entered = (field) => (ticked(field) ? field.checked : field.value);
+  const shown = (field) => {
+    if (ticked(field)) return field.defaultChecked;
+    if (!field.options) return field.defaultValue;
+    return ([...field.options].find((option) => option.defaultSelected) || field.options[0])?.value;
+  };
+  const fields = (root) => root.querySelectorAll(":is(input:not([type=hidden], [type=file]), select, textarea)[id]");
+  const before = new WeakMap(); // for each request: what stood in each field when it was sent
+  let request; // the one whose answer is swapped in
+  let kept = new Map(); // by id of the field: what was entered, what the server knows, and the caret
+  let untold = []; // fields with news
+  document.addEventListener("htmx:beforeSend", ({ detail }) => {
+    before.set(detail.xhr, new Map([...fields(document)].map((field) => [field, entered(field)])));
+  });
+  const keep = (target) => {
+    const { triggeringEvent, formData, verb } = request.requestConfig;
+    fields(target).forEach((field) => {
+      // A person who asks for other fields wants them, so what they had entered gives way.
+      const asked = triggeringEvent?.isTrusted || formData.has(field.name);
+      const value = entered(field);
+      const known = (asked ? before.get(request.xhr)?.get(field) : undefined) ?? shown(field);
+      // In a search even a space at the end stays, which the answer does not show.
+      const written = verb === "get" && field === document.activeElement && value !== shown(field);
+      if (value === known && !written) return;
+      kept.set(field.id, { value, known, written, caret: [field.selectionStart, field.selectionEnd] });
+    });
+  };
+  const writeOn = () => {
+    kept.forEach(({ value, known, written, caret }, id) => {
+      const field = document.getElementById(id);
+      if (!field || entered(field) === value) return;
+      if (!written && entered(field) !== known) return; // the answer filled it in
+      if (field.options && ![...field.options].some((option) => option.value === value)) return;
+      if (ticked(field)) field.checked = value;
+      else field.value = value;
+      if (field === document.activeElement && caret[0] !== null) field.setSelectionRange?.(...caret);
+      if (value !== known) untold.push(field);
+    });
+  };
+  const tell = () => {
+    const told = (field) => field.dispatchEvent(new Event("change", { bubbles: true }));
+    untold.splice(0).forEach((field) => {
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+      if (field !== document.activeElement || ticked(field) || field.options) told(field);
+      else field.addEventListener("blur", () => told(field), { once: true });
+    });
+  };
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    request = detail;
+    kept = new Map();
+    keep(detail.target);
+  });
   document.addEventListener("htmx:oobBeforeSwap", ({ detail }) => {
+    keep(detail.target);
     detail.target.querySelectorAll("details.confirm[open][id]").forEach((form) => {
       detail.fragment.querySelector(`#${CSS.escape(form.id)}`)?.setAttribute("hx-preserve", "true");
     });
   });
-  let writing; // the id of that field, and what was typed since it was shown
-  const remember = ({ detail }) => {
-    const field = document.activeElement;
-    if (!writing && detail.target.contains(field) && field.id && field.matches("input:not([type=checkbox], [type=radio]), textarea")) {
-      writing = { id: field.id, typed: field.value === field.defaultValue ? undefined : field.value };
-    }
-  };
-  const writeOn = () => {
-    const field = writing && document.getElementById(writing.id);
-    if (field && writing.typed !== undefined) field.value = writing.typed;
-    if (document.activeElement === document.body) field?.focus({ preventScroll: true });
-    writing = undefined;
-  };
+  ["htmx:afterSwap", "htmx:oobAfterSwap"].forEach((name) => document.addEventListener(name, writeOn));
 
   /* ---- when a swap removes the focused element, focus the heading of the new content */
   let left;
   ["htmx:beforeSwap", "htmx:oobBeforeSwap"].forEach((name) => {
     document.addEventListener(name, (event) => {
-      remember(event);
       if (event.detail.target.contains(document.activeElement)) left = event.detail.target;
     });
   });
   const land = () => {
-    writeOn();
     if (left && document.activeElement === document.body) {
       left.querySelector("[data-landing]")?.focus({ preventScroll: true });
     }
@@ -212,6 +252,7 @@
   /* ---- after htmx */
   document.addEventListener("htmx:afterSettle", (event) => {
     tellTimes(event.target);
+    tell();
     land();
     focusErrors(event.target);
     const said = event.target.dataset?.announce || event.target.querySelector?.("[data-announce]")?.dataset.announce;
