@@ -343,6 +343,7 @@ USE_THOUSAND_SEPARATOR = True
 STATIC_HOST = static_files.static_host(env)
 STATIC_URL = STATIC_HOST + static_files.PATH
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = static_files.FINDERS
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / ".local" / "static")))
 # Uploaded pictures; the web processes share this folder (docs/operations.md).
 MEDIA_ROOT = Path(env.text("MEDIA_ROOT", str(BASE_DIR / ".local" / "media")))
@@ -355,7 +356,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "loyalty_portal.web.stylesheets.StaticStorage"
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG

@@ -5,6 +5,11 @@ from urllib.parse import urlsplit
 from loyalty_portal.configuration.environment import Environment
 
 PATH = "/static/"  # at every host
+FINDERS = [
+    "loyalty_portal.web.stylesheets.StylesheetFinder",
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+]
 
 
 def static_host(env: Environment) -> str:

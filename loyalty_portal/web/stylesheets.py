@@ -1,51 +1,64 @@
-"""Static files as `collectstatic` writes them: with the hash of their content in the name, and with
-each of our stylesheets in one piece.
-"""
+"""Our stylesheets in one piece each, so that a browser asks once for them."""
 
-import posixpath
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from django.core.files.base import ContentFile
-from django.core.files.storage import InMemoryStorage
-from whitenoise.storage import CompressedManifestStaticFilesStorage
+from django.conf import settings
+from django.contrib.staticfiles.finders import BaseFinder
+from django.core.files.storage import FileSystemStorage
 
 STYLESHEETS = ("css/portal.css", "css/admin.css")
 _PART = re.compile(r'@import "([^"]+)";\n')
 _ADDRESS = re.compile(r"""url\((["']?)(?![a-z]+:|[/#"'])""")
 
 
-class StaticStorage(CompressedManifestStaticFilesStorage):
-    """Replaces each `@import` of our stylesheets by the file that it names, so that a browser asks
-    once. With DEBUG another storage serves them as they are, and the browser follows each.
+class StylesheetFinder(BaseFinder):
+    """Finds `css/portal.css`, which is no file: it is made of the files that `css/portal/all.css`
+    names, in their order. With DEBUG that happens at each request, otherwise by `collectstatic`.
+
+    `made` is the folder where it is put, `source` that of our static files.
     """
 
-    def post_process(self, paths: dict[str, Any], **options: Any) -> Iterator[tuple[Any, ...]]:
-        """`paths`: for each name, the storage that the file comes from and its name there.
+    def __init__(self, made: Path | None = None, source: Path | None = None) -> None:
+        self._storage = FileSystemStorage(made or settings.BASE_DIR / ".local" / "stylesheets")
+        self._source = source or settings.BASE_DIR / "static"
 
-        A part that is missing stays an `@import`, which Django refuses with both names.
-        """
-        whole = InMemoryStorage()
+    def check(self, **_options: object) -> list[Any]:
+        return []
+
+    def find(self, path: str, find_all: bool = False, **_options: object) -> Any:
+        if path not in STYLESHEETS:
+            return []
+        made = self._make(path)
+        return [made] if find_all else made
+
+    def list(
+        self, _ignore_patterns: Iterable[str] | None
+    ) -> Iterator[tuple[str, FileSystemStorage]]:
+        for sheet in STYLESHEETS:
+            self._make(sheet)
+            yield sheet, self._storage
+
+    def _make(self, sheet: str) -> str:
+        target = Path(self._storage.path(sheet))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = self._whole(sheet)
+        if not target.exists() or target.read_text() != text:
+            # At once, for others may read it now.
+            new = target.with_suffix(f".{threading.get_native_id()}")
+            new.write_text(text)
+            new.replace(target)
+        return str(target)
+
+    def _whole(self, sheet: str) -> str:
+        folder = PurePosixPath(sheet).with_suffix("")
 
         def part(found: re.Match[str]) -> str:
-            name = posixpath.join("css", found[1])
-            if name not in paths:
-                return found[0]
+            text = (self._source / folder / found[1]).read_text()
             # Addresses in a part are relative to its own folder.
-            folder = posixpath.dirname(found[1])
-            return _ADDRESS.sub(rf"url(\1{folder}/", _text(paths[name]))
+            return _ADDRESS.sub(rf"url(\1{(folder / found[1]).parent.relative_to('css')}/", text)
 
-        for sheet in STYLESHEETS:
-            if sheet in paths:
-                text = _PART.sub(part, _text(paths[sheet]))
-                whole.save(sheet, ContentFile(text.encode()))
-                paths = paths | {sheet: (whole, sheet)}
-        yield from super().post_process(paths, **options)
-
-
-def _text(source: Any) -> str:
-    storage, name = source
-    with storage.open(name) as file:
-        text: str = file.read().decode()
-    return text
+        return _PART.sub(part, (self._source / folder / "all.css").read_text())

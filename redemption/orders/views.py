@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render, resolve_url
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
@@ -76,10 +76,13 @@ def list_orders(request: PortalRequest) -> HttpResponse:
     template = (
         "redemption/orders/list/_orders.html" if fragment else "redemption/orders/list/orders.html"
     )
-    response = render(request, template, {"list": list_of(request.seat, search)})
+    # What the form leaves empty is no part of an address, so links are those of a reload.
+    said = {name: value for name, value in request.GET.items() if value}
+    narrowed = QueryDict(urlencode(said))
+    shown = {"list": list_of(request.seat, search), "narrowed": narrowed}
+    response = render(request, template, shown)
     if fragment:
-        narrowed = {name: value for name, value in request.GET.items() if value}
-        say_where(request, response, f"{request.path}?{urlencode(narrowed)}".rstrip("?"))
+        say_where(request, response, f"{request.path}?{narrowed.urlencode()}".rstrip("?"))
     patch_vary_headers(response, ["HX-Target"])
     return response
 

@@ -190,10 +190,11 @@
     before.set(detail.xhr, new Map([...fields(document)].map((field) => [field, entered(field)])));
   });
   const keep = (target) => {
-    const { triggeringEvent, formData, verb } = request.requestConfig;
+    const { elt, triggeringEvent, formData, verb } = request.requestConfig;
+    const form = elt.closest("form");
     fields(target).forEach((field) => {
       // A person who asks for other fields wants them, so what they had entered gives way.
-      const asked = triggeringEvent?.isTrusted || formData.has(field.name);
+      const asked = triggeringEvent?.isTrusted || (field.form === form && formData.has(field.name));
       const value = entered(field);
       const known = (asked ? before.get(request.xhr)?.get(field) : undefined) ?? shown(field);
       // In a search even a space at the end stays, which the answer does not show.

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Response, Route, expect
 
-from redemption.models import CartLine
 from tests.browser.scene import Scene
 from tests.browser.window import Window
 from tests.redemption.factories import fill_cart
-from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -21,12 +18,20 @@ Opener = Callable[..., Window]
 
 
 @contextmanager
-def held(page: Page, pattern: str | re.Pattern[str]) -> Iterator[None]:
-    """Hold the answers to requests of `pattern` until the end of the block."""
+def held(page: Page, pattern: str) -> Iterator[None]:
+    """Hold requests of `pattern` until the end of the block."""
     routes: list[Route] = []
-    page.route(pattern, routes.append)
+    is_over = False
+
+    def hold(route: Route) -> None:
+        if is_over:
+            route.continue_()
+        else:
+            routes.append(route)
+
+    page.route(pattern, hold)
     yield
-    page.unroute(pattern)
+    is_over = True
     for route in routes:
         route.continue_()
 
@@ -47,17 +52,19 @@ def test_what_is_typed_while_the_checkout_form_changes_stays(
         page.keyboard.press("End")
         page.keyboard.type("a Byrn")
         page.keyboard.press("Tab")
-        page.keyboard.type("da@home.example")
-        page.keyboard.press("Home")
+        page.keyboard.type("ada@home.exampl")
 
     expect(page.locator("#id_address_line1")).to_have_count(0)
     expect(name).to_have_value("Ada Byrn")
     expect(email).to_be_focused()
-    page.keyboard.type("a")
+    page.keyboard.type("e")
     expect(email).to_have_value("ada@home.example")
 
     # Who changes their mind at once gets the fields that belong to it.
-    with held(page, "**/checkout/recipient/"):
+    def is_asked(response: Response) -> bool:
+        return "asks=" in (response.request.post_data or "")
+
+    with page.expect_response(is_asked), held(page, "**/checkout/recipient/"):
         with page.expect_request("**/checkout/recipient/"):
             asks.uncheck()
         asks.check()
@@ -104,20 +111,7 @@ def test_quantities_that_are_changed_in_quick_succession_all_count(
         page.locator(f"#quantity-{scene.card.pk}").fill("4")
         page.keyboard.press("Tab")
 
-    lines = CartLine.objects.filter(cart__seat=seat).order_by("quantity")
-    eventually(lambda: list(lines.values_list("quantity", flat=True)) == [3, 4], "both are kept")
+    # the sum that the portal tells, once both have reached it
+    expect(page.get_by_label("Total", exact=True)).to_contain_text("10,470")
     expect(page.locator(f"#quantity-{scene.book.pk}")).to_have_value("3")
     expect(page.locator(f"#quantity-{scene.card.pk}")).to_have_value("4")
-
-
-def test_a_search_finds_what_was_typed_last(scene: Scene, open_window: Opener) -> None:
-    page = open_window(scene.buyer).go("/orders/")
-    field = page.locator("#order-search")
-    with held(page, re.compile(r"/orders/\?.*q=zep")):
-        with page.expect_request(re.compile(r"/orders/\?.*q=zep")):
-            field.press_sequentially("zep")
-        field.press_sequentially("pelin")
-
-    expect(page).to_have_url(re.compile("q=zeppelin"))
-    expect(field).to_have_value("zeppelin")
-    expect(field).to_be_focused()

@@ -353,6 +353,31 @@ def test_approver_looks_at_orders_and_decides_on_several_by_keyboard(
 # --- The balance ---------------------------------------------------------------------------------
 
 
+def test_orders_are_searched_for_as_typed_and_what_is_typed_meanwhile_counts(
+    scene: Scene, open_window: Opener
+) -> None:
+    page = open_window(scene.buyer).go("/orders/")
+    field = page.locator("#order-search")
+    first = re.compile(r"/orders/\?.*q=boo(&|$)")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(first, hold)
+    with page.expect_request(first):
+        field.press_sequentially("boo")
+    field.press_sequentially("k ")
+    held[0].continue_()
+
+    expect(page).to_have_url(re.compile(r"q=book\b"))
+    expect(field).to_have_value("book ")
+    expect(field).to_be_focused()
+    page.get_by_label("When").select_option(index=1)
+    expect(page).to_have_url(re.compile(r"time=\w"))
+    same_as_reloaded(page, "#orders")
+
+
 def test_an_orders_number_is_copied_and_screen_readers_are_told(
     scene: Scene, open_window: Opener
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, Response, expect
@@ -417,6 +418,40 @@ def test_three_gift_cards_for_three_people_are_one_order_with_few_clicks(
     page.wait_for_url("**/orders/**")
     assert clicks <= 9, clicks
     assert sorted(newest(scene)) == sorted(PEOPLE)
+
+
+def test_a_known_product_and_an_order_again_take_few_clicks_from_home(
+    scene: Scene, open_window: Opener
+) -> None:
+    """At most 5 clicks beside the typing, and at most 3."""
+    seat = scene.new_seat("buyer", scene.new_company(points=100_000))
+    page, clicks = open_window(seat).go("/"), 0
+
+    def click(role: Any, name: str) -> None:
+        nonlocal clicks
+        clicks += 1
+        page.get_by_role(role, name=name).first.click()
+
+    page.locator("#search").fill(scene.book.name)
+    page.keyboard.press("Enter")
+    click("link", scene.book.name)
+    click("button", "Add to cart")
+    click("link", "Go to checkout")
+    fill_in_recipient(page)
+    click("button", "Redeem")
+    page.wait_for_url("**/orders/**")
+    assert clicks <= 5, clicks
+
+    order = scene.place((scene.card, 1), seat=seat)
+    done = RedemptionOrder.objects.filter(pk=order.pk, status="COMPLETED")
+    eventually(done.exists, "the card is delivered")
+    clicks = 0
+    page.goto("/")
+    click("link", f"1 × {scene.card.name}")
+    click("button", "Redeem again")
+    click("button", "Redeem")  # for the same people, with the same reference
+    page.wait_for_url(lambda url: "/orders/" in url and order.order_number not in url)
+    assert clicks <= 3, clicks
 
 
 @pytest.mark.usefixtures("empty_cart")
