@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.layout import header_on
+from accounts.layout import balance_text, header_on
 from accounts.permissions import may_redeem
 from accounts.tasks import send_letters_of
 from accounts.views import PortalRequest, with_seat
@@ -147,10 +147,14 @@ def _done(request: PortalRequest, bulk: Bulk, act: Callable[[], object]) -> Http
 
 
 def _show(request: PortalRequest, bulk: Bulk, problem: str = "") -> HttpResponse:
-    page = bulk_page(bulk, request.seat, header_on(request), problem)
+    header = header_on(request)
     fragment = request.headers.get("HX-Target") == "bulk"
     template = "redemption/bulk/_bulk.html" if fragment else "redemption/bulk/bulk.html"
-    return render(request, template, {"page": page}, status=422 if problem else 200)
+    context = {
+        "page": bulk_page(bulk, request.seat, header, problem),
+        "balance": balance_text(header, beside=True) if fragment else "",
+    }
+    return render(request, template, context, status=422 if problem else 200)
 
 
 def _own(request: PortalRequest, bulk_id: uuid.UUID) -> Bulk:

@@ -315,6 +315,19 @@ def test_a_bulk_that_is_read_places_nothing_until_somebody_confirms_it(
 # --- Placing -------------------------------------------------------------------------------
 
 
+def test_a_page_that_asks_again_gets_the_balance_too(
+    client_for: SignIn, seat: AccountManager, card: Product
+) -> None:
+    """The figure in the header would else be that of before the orders."""
+    client, bulk = client_for(seat), confirmed(seat, file_of(*people(3)))
+    there = reverse("bulk:detail", args=[bulk.pk])
+    work(bulk)
+
+    part = client.get(there, headers={"HX-Request": "true", "HX-Target": "bulk"}).content.decode()
+    assert 'class="top__balance" hx-swap-oob="true"' in part
+    assert client.get(there).content.decode().count('id="balance"') == 1
+
+
 def test_an_order_that_cannot_be_placed_says_why_and_is_tried_again_later(
     seat: AccountManager, card: Product
 ) -> None:
