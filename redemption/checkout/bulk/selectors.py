@@ -10,6 +10,8 @@ from accounts.layout import Header
 from accounts.models import AccountManager
 from accounts.permissions import may_approve, may_redeem
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.texts.times import exact
+from redemption.checkout.approvals.asking import who_decides
 from redemption.checkout.limits import Allowance, allowances_of
 from redemption.checkout.rows import COLUMNS, label_of
 from redemption.models import Bulk, BulkPart, BulkRow, BulkStatus
@@ -56,6 +58,7 @@ class BulkPage:
     is_own: bool
     can_decide: bool
     can_go_on: bool
+    waits: str = ""  # until when it waits for approval, and whose
     problem: str = ""
     allowances: list[Allowance] = field(default_factory=list)
 
@@ -141,9 +144,20 @@ def bulk_page(bulk: Bulk, seat: AccountManager, header: Header, problem: str = "
         is_own=bulk.seat_id == seat.pk and may_redeem(actor),
         can_decide=bulk.status == BulkStatus.WAITING and may_decide(actor, bulk),
         can_go_on=bulk.seat_id == seat.pk and bulk.can_go_on,
+        waits=_waits(bulk) if bulk.status == BulkStatus.WAITING else "",
         problem=problem,
         allowances=allowances_of(seat) if bulk.status == BulkStatus.READY else [],
     )
+
+
+def _waits(bulk: Bulk) -> str:
+    until = exact(bulk.approve_by, zone=bulk.seat.company.time_zone) if bulk.approve_by else ""
+    names = ", ".join(str(each.seat.user) for each in who_decides(bulk))
+    told = [
+        _("Waiting for approval until %(when)s.") % {"when": until},
+        _("Asked: %(names)s.") % {"names": names} if names else "",
+    ]
+    return " ".join(filter(None, told))
 
 
 def wrong_rows(bulk: Bulk) -> list[list[Any]]:

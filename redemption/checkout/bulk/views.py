@@ -132,17 +132,23 @@ def reject(request: PortalRequest, bulk_id: uuid.UUID) -> HttpResponse:
     bulk = _own(request, bulk_id)
     reason = one_line(request.POST.get("reason", ""))
     return _done(
-        request, bulk, lambda: approving.reject(bulk=bulk, by=request.actor, reason=reason)
+        request,
+        bulk,
+        lambda: approving.reject(bulk=bulk, by=request.actor, reason=reason),
+        _("Not approved. No points were taken."),
     )
 
 
-def _done(request: PortalRequest, bulk: Bulk, act: Callable[[], object]) -> HttpResponse:
+def _done(
+    request: PortalRequest, bulk: Bulk, act: Callable[[], object], told: str = ""
+) -> HttpResponse:
     try:
         act()
     except RedemptionError as problem:
         return _show(request, _own(request, bulk.pk), str(problem))
     send_letters_of(bulk.seat.company_id)
-    messages.success(request, _("Done. You may close this page: it goes on by itself."))
+    if told:  # otherwise the page says how it goes on
+        messages.success(request, told)
     return SeeOther(resolve_url("bulk:detail", bulk.pk))
 
 

@@ -1,6 +1,7 @@
 """Many orders from one file: what is read of it, one approval, placing, and what kills it."""
 
 import io
+import re
 import uuid
 import zipfile
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 
 from accounts.models import AccountManager, Company
 from catalog.models import Product
@@ -234,6 +236,9 @@ def test_a_bulk_above_the_threshold_needs_one_approval_by_somebody_else(
     assert work(bulk) == []
     approver = SeatFactory.create(company=seat.company, approver=True)
     there = reverse("bulk:approve", args=[bulk.pk])
+    own = client_for(seat).get(reverse("bulk:detail", args=[bulk.pk])).content.decode()
+    assert re.search(r"Waiting for approval until \w{3}[^<]* UTC\. Asked: ", own)
+    assert f"Asked: {escape(str(approver.user))}." in own
     assert client_for(seat).post(there).status_code == 422
     assert client_for(SeatFactory.create()).post(there).status_code == 404
     client = client_for(approver)
@@ -256,7 +261,9 @@ def test_a_rejected_bulk_places_nothing_and_says_why(
     client = client_for(SeatFactory.create(company=seat.company, approver=True))
     there = reverse("bulk:reject", args=[bulk.pk])
     assert client.post(there).status_code == 422
-    client.post(there, {"reason": "Not this year"})
+    answer = client.post(there, {"reason": "Not this year"}, follow=True).content.decode()
+    assert "Not approved. No points were taken." in answer
+    assert "goes on by itself" not in answer
     page = client_for(seat).get(reverse("bulk:detail", args=[bulk.pk])).content.decode()
     assert "Not this year" in page
     assert not RedemptionOrder.objects.exists()
