@@ -1,10 +1,15 @@
 """The address book over the API: by the checks of the checkout's page, and each company its own."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection
 
-from accounts.models import Address, Company, Role
+from accounts.access import once
+from accounts.models import Address, Company, KeyedApiCall, Role
+from loyalty_portal.api.calls import result_response
+from loyalty_portal.fastpath.updates import update
 from redemption.checkout import selectors
 from redemption.orders.api import addresses
 from tests.accounts.access.making import new_key
@@ -112,3 +117,40 @@ def test_the_book_is_for_who_may_redeem_and_it_is_full_some_day(
     assert (full.status_code, code(full)) == (409, "address_refused")
     calls.call("delete", path)
     assert add(calls, key="two").status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("is_guarded", "statuses"), [(True, [409, 201]), (False, [201, 201])], ids=["guard", "none"]
+)
+def test_a_call_that_another_took_over_meanwhile_undoes_its_work(
+    is_guarded: bool, statuses: list[int], calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was slower than its lease. Without the guard, the negative control, both do the work."""
+    others: list[Any] = []
+
+    def take_over() -> Any:
+        try:
+            KeyedApiCall.objects.update(lease_until="2020-01-01T00:00Z")
+            return add(Calls(calls.secret))
+        finally:
+            connection.close()
+
+    def answered(result: Any) -> Any:
+        with ThreadPoolExecutor(1) as process:
+            monkeypatch.setattr(once, "result_response", result_response)
+            others.append(process.submit(take_over).result())
+        return result_response(result)
+
+    # replaced: the first call is overtaken before its answer is kept
+    monkeypatch.setattr(once, "result_response", answered)
+    if not is_guarded:
+        # replaced: whether the call was still ours
+        monkeypatch.setattr(once, "update", lambda *given: update(*given) or 1)
+    first = add(calls)
+    assert [first.status_code, others[0].status_code] == statuses
+    assert Address.objects.count() == statuses.count(201)
+    if is_guarded:
+        assert (code(first), int(first["Retry-After"]) >= 1) == ("idempotency_in_progress", True)
+        again = add(calls)
+        assert (again.content, again["Idempotent-Replayed"]) == (others[0].content, "true")
