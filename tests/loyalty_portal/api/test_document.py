@@ -4,11 +4,12 @@ import copy
 import json
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from django.conf import settings
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from loyalty_portal.api.examples import Examples, NoExampleError
@@ -202,6 +203,21 @@ def test_what_is_taken_away_is_found(told: str, change: Change) -> None:
     old, new = committed(), committed()
     change(new)
     assert any(told in each for each in taken_away(old, new)), taken_away(old, new)
+
+
+def test_the_command_writes_no_document_that_takes_something_away(
+    tmp_path: Path, settings: Any
+) -> None:
+    old = committed()
+    old["paths"]["/api/v1/former"] = old["paths"]["/api/v1/me"]
+    file = tmp_path / "docs/api/openapi-v1.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(old))
+    settings.BASE_DIR = tmp_path
+    for options in ((), ("--check",)):
+        with pytest.raises(CommandError, match=r"GET /api/v1/former is gone\."):
+            call_command("api_schema", *options)
+    assert json.loads(file.read_text()) == old
 
 
 def test_what_is_added_takes_nothing_away() -> None:

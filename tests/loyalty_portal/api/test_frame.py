@@ -193,6 +193,18 @@ def test_unknown_parameters_are_mistakes_and_each_is_pointed_at(calls: Calls) ->
     assert naive.json()["errors"][0]["code"] == "timezone_aware"
 
 
+def test_a_pointer_is_escaped_as_json_pointers_are(calls: Calls) -> None:
+    """RFC 6901: ~ is ~0, and / is ~1."""
+    for answer in (
+        calls.get("/orders?a/b~c=1"),
+        calls.call("post", "/order-previews", {"lines": [{"a/b~c": 1}], "a/b~c": 1}),
+    ):
+        assert code(answer) == "invalid"
+        found = {error["pointer"] for error in answer.json()["errors"]}
+        assert "/a~1b~0c" in found
+    assert "/lines/0/a~1b~0c" in found
+
+
 @pytest.mark.parametrize(
     "said", ["0.5", "1700000000", "2026-01-01", "0001-01-01T00:00:00%2B23:00", "2026-13-01T00:00Z"]
 )

@@ -27,7 +27,8 @@ from redemption.models import RecipientAsk, RedemptionOrder
 from redemption.orders.api import placing
 from redemption.states import OrderStatus, WaitsFor
 from tests.accounts.access.making import new_key, owner_of
-from tests.accounts.factories import CompanyFactory
+from tests.accounts.access.signing_in import signed_in
+from tests.accounts.factories import CompanyFactory, SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.loyalty_portal.api.calls import Calls, answer_of, code, must_fit
 from tests.support.waiting import eventually
@@ -288,6 +289,27 @@ def test_an_order_is_cancelled_once_and_a_repeated_call_says_the_same() -> None:
     assert code(calls.call("post", elsewhere, {}, **{"Idempotency-Key": "no"})) == "not_found"
     stranger = Calls(new_key(CompanyFactory.create()))
     assert code(stranger.call("post", path, {}, **{"Idempotency-Key": "no"})) == "not_found"
+
+
+def test_an_order_is_cancelled_by_who_placed_it_or_by_a_person_who_approves(
+    calls: Calls, company: Company
+) -> None:
+    mug = ProductFactory.create(points_cost=300, in_stock=9)
+    order = post(calls, body((mug.sku, 1), points=300)).json()
+    people = {
+        role: signed_in(SeatFactory.create(company=company, role=role).user).calls
+        for role in (Role.BUYER, Role.APPROVER)
+    }
+
+    def cancelled_by(who: Calls) -> Any:
+        return who.call("post", f"/orders/{order['id']}/cancel", {}, **{"Idempotency-Key": "a"})
+
+    others = [Calls(new_key(company)), Calls(new_key(company, role=Role.OWNER))]
+    for who in (*others, people[Role.BUYER]):
+        answer = cancelled_by(who)
+        assert (answer.status_code, code(answer)) == (403, "order_forbids")
+    assert RedemptionOrder.objects.get().status == OrderStatus.PENDING
+    assert cancelled_by(people[Role.APPROVER]).status_code == 200
 
 
 def test_the_work_and_the_answer_of_a_cancellation_are_committed_as_one(
