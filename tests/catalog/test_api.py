@@ -1,5 +1,6 @@
 """The catalogue over the API: what a company may redeem, page by page."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ def test_a_product_is_told_in_full(calls: Calls, settings: Any) -> None:
     )  # fmt: skip
     told = calls.get("/products/MUG-1").json()
     assert told["id"] == str(product.pk)
+    assert datetime.fromisoformat(told["created_at"]) == product.created_at
     assert told["description"] == "<p>Big</p>"
     assert told["image_url"].startswith(f"{settings.PORTAL_URL}/catalog/artwork/mug-1.svg")
     assert told["family"] == {"code": "mugs", "name": "Mugs", "variant": "blue"}

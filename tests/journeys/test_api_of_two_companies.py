@@ -376,6 +376,7 @@ def test_codes_are_shown_to_who_may_see_them_and_each_look_is_recorded() -> None
         assert must_fit(answer_of("revealCodes"), answer.json()) == []
         assert "CODE-Northwind" in answer.content.decode()
         assert answer["Cache-Control"] == "no-store"
+        assert '"reveals";q=30;w=60' in answer["RateLimit-Policy"]
     seen = TrailEntry.objects.filter(kind=TrailKind.CODE_REVEALED).order_by("id")
     assert [entry.facts["request_id"] for entry in seen] == ["look-one", "look-two"]
     parcel = f"/orders/{own.ids['order']}/lines/{own.ids['line_id']}/codes"

@@ -3,7 +3,7 @@
 import json
 import socket
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,6 +25,8 @@ def test_a_key_learns_who_it_is_and_what_it_may(world: World) -> None:
     assert (told["kind"], told["name"], told["email"]) == ("key", "ERP", None)
     assert (told["role"], told["scopes"]) == ("buyer", ["orders:read"])
     assert told["key"]["shown"] == made.key.shown
+    assert datetime.fromisoformat(told["key"]["expires_at"]) == made.key.expires_at
+    assert told["id"] == str(made.key.seat_id)
     assert told["companies"] == [
         {"id": str(world.company.pk), "name": world.company.name, "role": "buyer"}
     ]

@@ -192,6 +192,18 @@ def test_a_rotated_key_and_its_successor_are_valid_together_for_the_overlap(
             rotate_key(key=newest.key, by=Actor.in_seat(ada), overlap=overlap)
 
 
+def test_rotating_prolongs_no_key_and_its_successor_lives_as_long_as_it_did(
+    company: Company, ada: AccountManager
+) -> None:
+    month = timezone.now() + timedelta(days=30)
+    key = new_key(company, by=ada, expires_at=month).key
+    soon = timezone.now() + timedelta(hours=1)
+    ApiKey.objects.filter(pk=key.pk).update(expires_at=soon, created_at=soon - timedelta(days=30))
+    new = rotate_key(key=key, by=Actor.in_seat(ada)).key
+    assert ApiKey.objects.get(pk=key.pk).expires_at == soon
+    assert abs(new.expires_at - month) < timedelta(minutes=1)
+
+
 def test_a_company_has_twenty_live_keys_at_most(company: Company, ada: AccountManager) -> None:
     made = [new_key(company, by=ada) for _each in range(20)]
     with pytest.raises(KeyRefusedError, match="20 live keys"):

@@ -87,6 +87,10 @@ def test_points_that_are_being_taken_and_given_back_are_told(
     unsettled = calls.get("/transactions?status=INTENDED&status=SENT").json()["data"]
     assert [row["order_number"] for row in unsettled] == [waiting.order_number]
     assert (unsettled[0]["settled_at"], unsettled[0]["external_transaction_id"]) == (None, None)
+    assert unsettled[0]["status"] == waiting.transactions.get().status
+    waiting.transactions.update(status="UNKNOWN")
+    told = calls.get(f"/transactions/{unsettled[0]['id']}")
+    assert (told.status_code, told.json()["status"]) == (200, "UNKNOWN")
 
 
 def test_the_list_of_orders_is_narrowed_and_pages_cost_the_same_queries(
@@ -107,6 +111,10 @@ def test_the_list_of_orders_is_narrowed_and_pages_cost_the_same_queries(
     for query, orders in queries.items():
         rows = calls.get(f"/orders?{query}").json()["data"]
         assert {row["id"] for row in rows} == {str(order.pk) for order in orders}, query
+    same = RedemptionOrder.objects.filter(company=seat.company)
+    same.update(created_at=made[0].created_at)  # as of one file
+    again = [row["id"] for row in calls.every("/orders", {"limit": 2})]
+    assert sorted(again) == sorted(newest_first)
     with django_assert_max_num_queries(3):  # the key, the orders, their points
         calls.get("/orders")
     with django_assert_max_num_queries(7):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Barrier
 from typing import Any
 from uuid import uuid4
@@ -61,12 +61,13 @@ def post(calls: Calls, said: Any, key: str = "one") -> Any:
 
 def test_an_order_is_placed_once_however_often_it_is_sent(calls: Calls, company: Company) -> None:
     mug = ProductFactory.create(sku="MUG", points_cost=300, in_stock=9)
-    said = body((mug.sku, 2), points=600, reference=" PO-7 ")
+    said = body((mug.sku, 2), points=600, reference=" PO-7 ", note=" Ring twice. ")
     first = post(calls, said)
     assert first.status_code == 201, first.content
     told = first.json()
     assert must_fit(answer_of("placeOrder"), told) == []
     assert (told["status"], told["total_points"], told["reference"]) == ("PENDING", 600, "PO-7")
+    assert told["note"] == "Ring twice."
     assert first["Location"].endswith(f"/api/v1/orders/{told['id']}")
     assert "Idempotent-Replayed" not in first
     again = post(calls, said)
@@ -176,6 +177,8 @@ def test_a_viewers_key_orders_nothing_and_a_threshold_holds_for_keys() -> None:
     assert code(post(reads, said)) == "insufficient_scope"
     told = post(Calls(new_key(company)), said).json()
     assert told["status"] == OrderStatus.AWAITING_APPROVAL
+    order = RedemptionOrder.objects.get()
+    assert datetime.fromisoformat(told["approve_by"]) == order.approve_by
     assert told["approve_by"].endswith("Z")
 
 
@@ -216,6 +219,9 @@ def test_each_line_has_its_own_recipient_message_and_day(calls: Calls) -> None:
     assert (ada.recipient_name, ada.quantity, ada.message, ada.waits_for) == ("Ada", 1, "", "")
     assert (bo.recipient_name, bo.quantity, bo.message) == ("Bo", 2, "Thank you!")
     assert bo.waits_for == WaitsFor.DATE
+    told = calls.every(f"/orders/{answer.json()['id']}/lines")
+    assert [line["message"] for line in told] == [None, "Thank you!"]
+    assert [line["recipient"]["email"] for line in told] == ["ada@b.example", "bo@b.example"]
 
 
 def test_a_recipient_is_asked_where_to_send_it(calls: Calls) -> None:
