@@ -137,8 +137,9 @@ def test_a_call_that_another_took_over_meanwhile_undoes_its_work(
             connection.close()
 
     def answered(result: Any) -> Any:
+        # replaced: back to our own, because only the first call is overtaken
+        monkeypatch.setattr(once, "result_response", result_response)
         with ThreadPoolExecutor(1) as process:
-            monkeypatch.setattr(once, "result_response", result_response)
             others.append(process.submit(take_over).result())
         return result_response(result)
 
