@@ -62,6 +62,18 @@ def test_one_that_stays_says_nothing() -> None:
     assert "deprecated" not in methods["get"]
 
 
+def test_an_operation_that_does_not_say_who_may_call_it_is_never_served() -> None:
+    router, made = Router(), PortalAPI(title="", version="", description="", auth=None)
+
+    @router.get("/open")
+    def open_to_all(request: Any) -> None:
+        """It says nothing."""
+
+    made.add_router("", router)
+    with pytest.raises(AttributeError, match="access_rule"):
+        made._get_urls()
+
+
 def test_nothing_goes_away_within_a_year() -> None:
     with pytest.raises(ValueError, match="a year"):
         Leaving(since=BEGIN, until=datetime(2027, 12, 31, tzinfo=UTC))
