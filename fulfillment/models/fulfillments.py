@@ -131,7 +131,9 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
     objects = FulfillmentQuerySet.as_manager()
     life_cycle = FULFILLMENT
 
-    number_taken: bool  # whether another has a partner's number; only where a query annotates this
+    # Only where a query annotates them (virtual/services.py: locked)
+    number_taken: bool
+    cancel_waits: bool
 
     class Meta:
         verbose_name = _("fulfillment")

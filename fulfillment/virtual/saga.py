@@ -120,7 +120,10 @@ def _send(claim: _ClaimedCall) -> FulfillmentAnswer:
 def _record(claim: _ClaimedCall, result: FulfillmentAnswer) -> None:
     call, answer = claim.call, result.answer
     held = services.locked(call.fulfillment_id, result.report)
-    if not call.record(answer, first_try=claim.first_try):
+    # The partner's number became known during the call: with it the next try is another one.
+    is_known_now = answer.outcome is Outcome.UNKNOWN and held.partner_id != claim.partner_id
+    at_once = 0.0 if is_known_now else None
+    if not call.record(answer, first_try=claim.first_try, retry_in=at_once):
         return
     if answer.mismatch:
         services.flag(held, _("The partner's answer does not match what we asked."), "MISMATCH")

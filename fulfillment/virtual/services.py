@@ -7,11 +7,11 @@ import uuid
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from fulfillment.models import CallKind, Channel, Fulfillment, VirtualCode
+from fulfillment.models import CallKind, Channel, Fulfillment, PartnerCall, VirtualCode
 from fulfillment.news import tell
 from fulfillment.partner import Deliverable, Report, ReportStatus
 from fulfillment.services import tell_unreadable
@@ -34,14 +34,18 @@ from loyalty_portal.partners.reasons import supplier_reason
 
 def locked(fulfillment_id: uuid.UUID, report: Report | None) -> Fulfillment:
     """The fulfillment that an answer is about, locked until the transaction ends. `number_taken` is
-    whether another line has the number that the report names.
+    whether another line has the number that the report names, `cancel_waits` whether a call that
+    shall cancel it had no clear answer yet.
     """
     return _locked(fulfillment_id, report.fulfillment_id if report else "")[0]
 
 
 def _to_lock(key: uuid.UUID, number: str) -> "QuerySet[Fulfillment]":
     others = Fulfillment.objects.filter(partner_id=number).exclude(pk=OuterRef("pk"))
-    known = {"number_taken": Exists(others)}
+    cancels = PartnerCall.objects.filter(
+        fulfillment=OuterRef("pk"), kind=CallKind.CANCEL, status=CallStatus.UNKNOWN
+    )
+    known = {"number_taken": Exists(others), "cancel_waits": Exists(cancels)}
     return Fulfillment.objects.select_for_update(no_key=True).filter(pk=key).annotate(**known)
 
 
@@ -67,6 +71,8 @@ def hear_answer(*, held: Fulfillment, report: Report) -> None:
     fits = end is not None and _fits(held, end, report)
     if held.partner_id != report.fulfillment_id:  # settling has not recorded it
         _save(held, partner_id=report.fulfillment_id)
+        if held.cancel_waits:
+            _cancel_next(held)
     if end is None:
         note_progress(held, report)
         return
@@ -77,6 +83,14 @@ def hear_answer(*, held: Fulfillment, report: Report) -> None:
             cleared=_("When asked, the partner says “%(status)s”.") % {"status": report.status},
         )
     hints.answered(held, report)
+
+
+def _cancel_next(held: Fulfillment) -> None:
+    """Let its cancel go out before all requests that are due: it waited for the partner's number,
+    longer with each try, and each second counts now.
+    """
+    waiting = held.calls.filter(kind=CallKind.CANCEL, status=CallStatus.UNKNOWN)
+    waiting.update(next_attempt_at=F("created_at"))
 
 
 def _fits(held: Fulfillment, end: FulfillmentStatus, report: Report) -> bool:

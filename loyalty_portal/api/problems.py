@@ -106,8 +106,8 @@ KINDS: Mapping[str, ProblemKind] = {
         403,
         _("The role does not include this"),
         _(
-            "A key does only what the role of its seat includes. An owner of your company can "
-            "give the seat another role."
+            "A person or a key does only what the role of its seat includes. An owner of your "
+            "company can give the seat another role."
         ),
     ),
     "order_forbids": ProblemKind(

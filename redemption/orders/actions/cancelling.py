@@ -2,7 +2,8 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -22,7 +23,7 @@ from loyalty_portal.data.lifecycle import StaleStatusError
 from loyalty_portal.data.texts.kept import kept
 from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.data.texts.some import some_of
-from loyalty_portal.data.trouble import retried
+from loyalty_portal.data.trouble import TRIES, retried
 from redemption.models import EventSubject, OrderEvent, OrderItem, RedemptionOrder
 from redemption.permissions import may_cancel
 from redemption.saga.steps import OrderBusyError, RedemptionError, drop_order, locked, must
@@ -138,13 +139,18 @@ def cancel(*, order: RedemptionOrder, by: Actor, reason: str, shown: str = "") -
     something else by now, or when nothing can be cancelled any more.
     """
     must(may_cancel(by, order))
-    try:
-        reason = reason or _cancelled_by(order, by)
-        return retried(lambda: _cancel(order, by=by, reason=reason, shown=shown))
-    except StaleStatusError:
-        # The order changed between reading it and locking it.
-        busy = _("This order is changing at this moment. Try again.")
-        raise OrderBusyError(busy) from None
+    reason = reason or _cancelled_by(order, by)
+    return _settled_down(lambda: _cancel(order, by=by, reason=reason, shown=shown))
+
+
+def _settled_down(act: Callable[[], str]) -> str:
+    """Call `act()` again when the order changed between reading and locking it. Raises
+    OrderBusyError when it never stands still.
+    """
+    for _again in range(TRIES):
+        with suppress(StaleStatusError):
+            return retried(act)
+    raise OrderBusyError(_("This order is changing at this moment. Try again."))
 
 
 def _cancelled_by(order: RedemptionOrder, by: Actor) -> str:
@@ -191,11 +197,7 @@ def cancel_line(*, item: OrderItem, by: Actor, reason: str, shown: str = "") -> 
     order = RedemptionOrder.objects.select_related("account_manager").get(pk=item.order_id)
     must(may_cancel(by, order))
     reason = reason or _cancelled_by(order, by)
-    try:
-        return retried(lambda: _cancel_line(order, item.pk, by=by, reason=reason, shown=shown))
-    except StaleStatusError:
-        busy = _("This order is changing at this moment. Try again.")
-        raise OrderBusyError(busy) from None
+    return _settled_down(lambda: _cancel_line(order, item.pk, by=by, reason=reason, shown=shown))
 
 
 @transaction.atomic
@@ -232,7 +234,8 @@ def _cancel_lines(order: RedemptionOrder, *, by: Actor, reason: str, shown: str)
     parts = _withdraw(order.items.all(), by=by, reason=reason)
     if not _any_reached(parts):
         why = " ".join(_tell(parts, ""))
-        raise RedemptionError(_("Nothing of this order can be cancelled any more. %s") % why)
+        nothing = _("Nothing of this order can be cancelled any more. %s") % why
+        raise RedemptionError(nothing.strip())
     _must_be_as_shown(Cancellation(order, parts), shown)
     RedemptionOrder.objects.filter(pk=order.pk).beat(cancel_requested_at=timezone.now())
     if all(part.result.how == Withdrawal.NOW for part in parts):
@@ -296,5 +299,6 @@ def _names(parts: Iterable[Part]) -> str:
     """The products with their pieces, such as “2 x Mug and Pen”; each name once."""
     pieces = Counter[str]()
     for part in parts:
-        pieces[part.item.product_name] += part.result.units
+        # What is delivered has no open units, and is told with all of them.
+        pieces[part.item.product_name] += part.result.units or part.item.quantity
     return some_of(f"{count} × {name}" if count > 1 else name for name, count in pieces.items())

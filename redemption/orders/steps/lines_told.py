@@ -85,18 +85,21 @@ def work(facts: Facts) -> Iterator[TimelineStep]:
             continue
         if event.to_status == LineStatus.RETURNED and event.item_id in returned:
             continue  # told by its returns
-        if event.to_status == LineStatus.REQUESTED and event.item_id in never_asked:
+        asked = event.to_status == LineStatus.REQUESTED
+        if asked and event.item_id in never_asked:
             continue
         moment = None if facts.many else event.at.replace(microsecond=0)
         came = event.to_status == LineStatus.DELIVERED
         shown = came and facts.delivery(items[event.item_id]).has_codes
-        together.setdefault((event.to_status, event.reason, moment, shown), []).append(event)
-    for (status, _reason, _moment, shown), events in together.items():
+        unclear = asked and facts.delivery(items[event.item_id]).is_unclear
+        alike = (event.to_status, event.reason, moment, shown, unclear)
+        together.setdefault(alike, []).append(event)
+    for (status, _reason, _moment, shown, unclear), events in together.items():
         touched = [items[event.item_id] for event in events if event.item_id]
         if status in _LOST:
             step = _lost(facts, status, touched, events[0])
         else:
-            step = _line_step(facts, status, touched, shown=shown)
+            step = _line_step(facts, status, touched, shown=shown, unclear=unclear)
         yield step._replace(at=events[-1 if facts.many else 0].at)
 
 
@@ -137,14 +140,18 @@ def _points_of(returned: LineReturn) -> str:
     return told % {"n": grouped(returned.credited)}
 
 
-def _line_step(facts: Facts, status: str, touched: list[OrderItem], *, shown: bool) -> TimelineStep:
-    """The step for lines that go on. `shown`: the codes of these are here."""
+def _line_step(
+    facts: Facts, status: str, touched: list[OrderItem], *, shown: bool, unclear: bool
+) -> TimelineStep:
+    """The step for lines that go on. `shown`: the codes of these are here. `unclear`: the partner
+    owes an answer about them.
+    """
     what, to = _names(touched), some_of(item.recipient_email for item in touched)
     title, told, icon, tone = _ON_ITS_WAY[status]
     if facts.many:
         alike = [item for item in facts.items if item.product.is_virtual == _at_partner(status)]
         title = _MANY[status] % {"n": len(touched), "all": len(alike)}
-    if any(facts.delivery(item).is_unclear for item in touched):
+    if unclear:
         told = _UNCLEAR
     if status == LineStatus.DELIVERED:
         what = some_of(_came(item) for item in touched)

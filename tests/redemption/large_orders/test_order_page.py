@@ -51,7 +51,7 @@ def test_the_page_of_500_lines_needs_the_statements_of_one_and_shows_the_first(
         figures.append((len(seen), len(page)))
     (few, small), (many, large) = figures[1:]
     assert many == few
-    assert large < 3 * small
+    assert large < 3.5 * small  # 20 lines, and a short key for each that a cancel would reach
     assert page.count("lines__name") == 20
     assert "Show everything: 480 more lines" in page
     everything = said(client.get(f"{order.get_absolute_url()}?all"))

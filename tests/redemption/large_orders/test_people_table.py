@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import AccountManager
 from catalog.models import Product
 from fulfillment.models import Fulfillment, PartnerCall
+from fulfillment.virtual.services import flag
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.ids import uuid7
 from redemption.checkout.services import CheckoutInput, Line, place_order
@@ -225,6 +226,31 @@ def test_the_story_counts_only_what_the_partner_was_asked_for_and_says_how_many_
     PartnerCall.objects.filter(kind="CANCEL").update(status="REFUSED", next_attempt_at=None)
     page = said(client_for(seat).get(order.get_absolute_url()))
     assert "Too late: our partner delivers 5 lines (Card) already, and their points" in page
+
+
+def test_the_story_says_of_one_unclear_line_what_it_does_not_say_of_the_others(
+    client_for: SignIn, seat: AccountManager
+) -> None:
+    card = ProductFactory.create(virtual=True, name="Card", points_cost=100)
+    order = for_people(seat, card, 12)
+    PartnerCall.objects.update(status="SUCCEEDED", next_attempt_at=None)
+    flag(Fulfillment.objects.all()[0], "The partner gave no clear answer in time.", "HORIZON")
+    page = said(client_for(seat).get(order.get_absolute_url()))
+    known, unclear = "11 of 12 lines ordered from our partner", "1 of 12 lines ordered from our"
+    assert known in page
+    assert unclear in page
+    assert page.count("our partner has not said yet what became of it") == 1
+
+
+def test_a_cancel_counts_what_has_arrived_already(client_for: SignIn, seat: AccountManager) -> None:
+    card = ProductFactory.create(virtual=True, name="Card", points_cost=100)
+    order = for_people(seat, card, 12)
+    came = [each.pk for each in order.items.all()[:2]]
+    OrderItem.objects.filter(pk__in=came).update(fulfillment_status="DELIVERED")
+    arrived = Fulfillment.objects.filter(reference__in=came)
+    arrived.update(status="DELIVERED", quantity_delivered=1)
+    page = client_for(seat).get(order.get_absolute_url())
+    assert "2 × Card cannot be cancelled any more: it has arrived." in said(page)
 
 
 def test_the_letter_of_confirmation_names_the_first_lines_and_counts_the_others(

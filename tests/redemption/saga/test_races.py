@@ -22,6 +22,7 @@ from fulfillment.virtual.services import find_by_reference, hear_answer
 from loyalty_portal.data.actor import SYSTEM, Actor
 from redemption.checkout.approvals.deciding import expire_approvals
 from redemption.checkout.cart.services import add_to_cart
+from redemption.invariants.checks import check_invariants
 from redemption.models import (
     Callback,
     CallbackState,
@@ -29,7 +30,7 @@ from redemption.models import (
     LoyaltyTransaction,
     RedemptionOrder,
 )
-from redemption.orders.actions.cancelling import cancel
+from redemption.orders.actions.cancelling import Cancellation, cancel
 from redemption.orders.actions.services import retry_now
 from redemption.saga import inbox as callbacks
 from redemption.saga import transactions
@@ -174,13 +175,34 @@ def test_an_event_of_an_order_does_not_wait_for_whoever_has_locked_the_order(wor
     assert order.events.filter(reason="Meanwhile.").exists()
 
 
-def test_cancelling_an_order_that_moves_on_at_that_moment_says_so(world: World) -> None:
+def while_it_is_confirmed(world: World, order: RedemptionOrder) -> AbstractContextManager[None]:
+    """The loyalty system's answer about the points is recorded during the block."""
+    claim = transactions._claim(world.debit(order).pk)
+    assert claim is not None
+    answer = transactions._answer(claim)
+    return while_somebody(lambda: transactions._record(claim, answer))
+
+
+def test_an_order_that_is_confirmed_as_it_is_cancelled_is_cancelled_by_lines(
+    world: World,
+) -> None:
+    order = world.place((world.product(points=500), 1))
+    with while_it_is_confirmed(world, order):
+        told = cancel(order=order, by=Actor.in_seat(world.seat), reason="")
+    assert "The whole order is cancelled. 500 points go back" in told
+    assert [credit.points_amount for credit in world.credits(order)] == [500]
+    assert check_invariants() == []
+
+
+def test_what_the_page_said_of_an_order_is_not_done_to_what_it_is_by_then(world: World) -> None:
     order = world.place((world.product(), 1))
+    shown = Cancellation(order, []).shown
     with (
-        while_somebody_moves(order, status=OrderStatus.CONFIRMED),
-        pytest.raises(RedemptionError, match="changing at this moment"),
+        while_it_is_confirmed(world, order),
+        pytest.raises(RedemptionError, match="changed since you looked, and nothing was cancelled"),
     ):
-        cancel(order=order, by=Actor.in_seat(world.seat), reason="")
+        cancel(order=order, by=Actor.in_seat(world.seat), reason="", shown=shown)
+    assert world.credits(order) == []
 
 
 def test_an_approval_that_comes_as_the_time_runs_out_counts(world: World) -> None:

@@ -1,5 +1,6 @@
 """News of virtual deliveries that do not fit: the partner is asked, and its answer counts."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -329,6 +330,54 @@ def test_cancelling_twice_asks_the_partner_once(world: World) -> None:
     give_back(world, order)
     assert now(order).status == OrderStatus.CANCELLED
     assert world.ledger(order) == (1_000, 1_000)
+
+
+def cancel_before_acceptance(world: World) -> PartnerCall:
+    """The cancel of an order whose request may have reached the partner. It has been tried in vain,
+    and waits a quarter of an hour.
+    """
+    world.partners.dial(mode="accept", delay=3600)
+    order = debited(world)
+    world.partners.fault("fulfill", "error_500_before", times=None)
+    virtual.ask(request_of(order).pk)
+    assert "Our partner is asked" in cancel(order=order, by=Actor.in_seat(world.seat), reason="")
+    waiting = PartnerCall.objects.get(kind="CANCEL")
+    virtual.ask(waiting.pk)
+    in_a_while = timezone.now() + timedelta(minutes=15)
+    PartnerCall.objects.filter(pk=waiting.pk).update(next_attempt_at=in_a_while)
+    assert virtual.ask(waiting.pk) is None
+    world.partners.clear_faults()
+    PartnerCall.objects.filter(kind="REQUEST").update(next_attempt_at=timezone.now())
+    return waiting
+
+
+def test_a_cancel_goes_out_as_soon_as_the_partner_has_accepted(world: World) -> None:
+    waiting = cancel_before_acceptance(world)
+    order = now(RedemptionOrder.objects.get())
+    virtual.ask(request_of(order).pk)
+    later = PartnerCall.objects.create(
+        fulfillment=waiting.fulfillment, kind="RESEND", key="later", next_attempt_at=timezone.now()
+    )
+    assert PartnerCall.objects.due_ids(2) == [waiting.pk, later.pk]
+    later.delete()
+    virtual.ask(waiting.pk)
+    give_back(world, order)
+    assert now(order).status == OrderStatus.CANCELLED
+    assert world.ledger(order) == (1_000, 1_000)
+
+
+def test_a_cancel_that_looked_before_the_partner_accepted_looks_again_at_once(
+    world: World,
+) -> None:
+    waiting = cancel_before_acceptance(world)
+    order = now(RedemptionOrder.objects.get())
+    PartnerCall.objects.filter(pk=waiting.pk).update(next_attempt_at=timezone.now())
+    claim = virtual._claim(waiting.pk)
+    assert claim is not None
+    answer = virtual._send(claim)  # the partner has nothing yet
+    virtual.ask(request_of(order).pk)
+    virtual._record(claim, answer)
+    assert waiting.pk in PartnerCall.objects.due_ids(5)
 
 
 def test_a_cancel_that_comes_too_late_leaves_the_codes(world: World) -> None:
