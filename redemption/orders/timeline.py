@@ -23,7 +23,6 @@ from redemption.orders.steps.lines_told import (
     asked,
     came_back,
     moves,
-    parcels,
     put_right,
     reveals,
     sent_again,
@@ -31,6 +30,7 @@ from redemption.orders.steps.lines_told import (
     words,
     work,
 )
+from redemption.orders.steps.parcels_told import parcels
 from redemption.orders.steps.points_told import movements
 from redemption.orders.steps.step import TimelineStep, sentence
 from redemption.orders.steps.stopped import stopped

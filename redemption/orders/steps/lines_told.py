@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any
-from uuid import UUID
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.selectors import told_as
-from fulfillment.models import CodeReveal, ShipmentLine
+from fulfillment.models import CodeReveal
 from loyalty_portal.data.texts.kept import retold
 from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.data.texts.some import some_of
@@ -146,7 +145,7 @@ def _line_step(
     """The step for lines that go on. `shown`: the codes of these are here. `unclear`: the partner
     owes an answer about them.
     """
-    what, to = _names(touched), some_of(item.recipient_email for item in touched)
+    what, to = names_of(touched), some_of(item.recipient_email for item in touched)
     title, told, icon, tone = _ON_ITS_WAY[status]
     if facts.many:
         alike = [item for item in facts.items if item.product.is_virtual == _at_partner(status)]
@@ -295,69 +294,6 @@ def took_again(intent: LoyaltyTransaction) -> bool:
     return intent.is_correction and intent.status == TransactionStatus.SUCCEEDED
 
 
-_Sent = list[tuple[OrderItem, ShipmentLine]]  # the lines of one parcel
-
-
-def parcels(facts: Facts) -> Iterator[TimelineStep]:
-    """The steps of the parcels: each one, or those of one carrier together."""
-    by_parcel: dict[UUID, _Sent] = {}
-    for item in facts.items:
-        for line in facts.delivery(item).parcels:
-            by_parcel.setdefault(line.shipment_id, []).append((item, line))
-    if facts.many:
-        yield from _parcels_together(list(by_parcel.values()))
-        return
-    for lines in by_parcel.values():
-        yield from _parcel(lines)
-
-
-def _parcel(lines: _Sent) -> Iterator[TimelineStep]:
-    shipment = lines[0][1].shipment
-    pieces = [f"{grouped(line.quantity)} × {item.product_name}" for item, line in lines]
-    what = ", ".join(pieces)
-    tracking = _("Tracking number %(number)s.") % {"number": shipment.tracking_number}
-    yield TimelineStep(
-        _("Sent with %(carrier)s") % {"carrier": shipment.carrier},
-        f"{what}. {tracking if shipment.tracking_number else ''}".strip(),
-        "truck",
-        "ok",
-        shipment.shipped_at,
-    )
-    if shipment.delivered_at:
-        yield TimelineStep(
-            _("Arrived"), sentence(what), "package-open", "ok", shipment.delivered_at
-        )
-
-
-def _parcels_together(sent: list[_Sent]) -> Iterator[TimelineStep]:
-    by_carrier: dict[str, list[_Sent]] = {}
-    for lines in sent:
-        by_carrier.setdefault(lines[0][1].shipment.carrier, []).append(lines)
-    for carrier, those in by_carrier.items():
-        title = ngettext(
-            "%(n)s parcel sent with %(carrier)s", "%(n)s parcels sent with %(carrier)s", len(those)
-        )
-        yield TimelineStep(
-            title % {"n": grouped(len(those)), "carrier": carrier},
-            sentence(_names(item for lines in those for item, _line in lines)),
-            "truck",
-            "ok",
-            max(lines[0][1].shipment.shipped_at for lines in those),
-        )
-    arrived = [(lines, at) for lines in sent if (at := lines[0][1].shipment.delivered_at)]
-    if arrived:
-        title = ngettext(
-            "%(n)s of %(all)s parcel arrived", "%(n)s of %(all)s parcels arrived", len(sent)
-        )
-        yield TimelineStep(
-            title % {"n": grouped(len(arrived)), "all": grouped(len(sent))},
-            sentence(_names(item for lines, _at in arrived for item, _line in lines)),
-            "package-open",
-            "ok",
-            max(at for _lines, at in arrived),
-        )
-
-
 def words(facts: Facts) -> Iterator[TimelineStep]:
     """Timeline steps for notes from the desk to the company."""
     for event in facts.events:
@@ -379,7 +315,8 @@ def reveals(facts: Facts) -> Iterator[TimelineStep]:
         yield TimelineStep(title, sentence(what), "eye", at=last.at)
 
 
-def _names(items: Iterable[OrderItem]) -> str:
+def names_of(items: Iterable[OrderItem]) -> str:
+    """The names of the first products, with the number of the others."""
     return some_of(item.product_name for item in items)
 
 
@@ -388,10 +325,10 @@ def counted(facts: Facts, items: list[OrderItem]) -> str:
     of many lines, or of several of one product.
     """
     if not facts.many and len({item.product_name for item in items}) == len(items):
-        return _names(items)
+        return names_of(items)
     lines = len({item.pk for item in items})
     told = ngettext("%(n)s line (%(names)s)", "%(n)s lines (%(names)s)", lines)
-    return told % {"n": grouped(lines), "names": _names(items)}
+    return told % {"n": grouped(lines), "names": names_of(items)}
 
 
 def _came(item: OrderItem) -> str:
