@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -41,10 +41,31 @@ class Receiver(AbstractContextManager["Receiver"]):
         self.asked = threading.Event()
         self.hanging = threading.Event()
         self._go_on = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Call)
-        self._server.daemon_threads = True
-        self._server.receiver = self  # type: ignore[attr-defined]
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._is_away = False
+        self._server = self._listening(0)
+
+    def _listening(self, port: int) -> ThreadingHTTPServer:
+        server = ThreadingHTTPServer(("127.0.0.1", port), _Call)
+        server.daemon_threads = True
+        server.receiver = self  # type: ignore[attr-defined]
+        return server
+
+    def _serve(self) -> None:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Nobody listens at its address in the block, and connections that were open break."""
+        self._is_away = True
+        port = self._server.server_address[1]
+        self._server.shutdown()
+        self._server.server_close()
+        try:
+            yield
+        finally:
+            self._is_away = False
+            self._server = self._listening(port)
+            self._serve()
 
     @property
     def url(self) -> str:
@@ -54,7 +75,7 @@ class Receiver(AbstractContextManager["Receiver"]):
         return [span for span in list(self.spans) if span.trace_id == trace_id]
 
     def __enter__(self) -> Receiver:
-        self._thread.start()
+        self._serve()
         return self
 
     def __exit__(
@@ -68,6 +89,8 @@ class Receiver(AbstractContextManager["Receiver"]):
         self._server.server_close()
 
     def take(self, body: bytes) -> None:
+        if self._is_away:
+            raise ConnectionAbortedError
         self.asked.set()
         if self.hanging.is_set():
             self._go_on.wait()

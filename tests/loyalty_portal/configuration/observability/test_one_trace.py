@@ -221,6 +221,22 @@ def test_a_receiver_that_hangs_delays_nobody(
         receiver._go_on = type(receiver._go_on)()
 
 
+def test_a_receiver_that_is_away_delays_nobody_and_gets_what_comes_later(
+    stack: Stack, shop: World, visitor: Visitor, receiver: Receiver
+) -> None:
+    with receiver.away():
+        _request_id, order = placed(visitor, shop.virtual().get_absolute_url())
+        stack.ends(order.order_number)
+    trace_id = secrets.token_hex(16)
+
+    def arrives() -> bool:
+        header = f"00-{trace_id}-{'a' * 16}-01"
+        assert visitor._browser.get("/", headers={"traceparent": header}).status_code == 200
+        return bool(receiver.of(trace_id))
+
+    eventually(arrives, "spans arrive again", pause=1)
+
+
 def test_no_line_has_anything_personal_or_secret(
     stack: Stack, shop: World, visitor: Visitor
 ) -> None:
