@@ -9,8 +9,9 @@ ORDERS ?= 100
 BIN := .venv/bin
 ROOMS := accounts catalog inventory fulfillment redemption operations
 COVERED := $(foreach package,$(ROOMS) loyalty_portal,--cov=$(package))
-# Two processes run the tests, each with its own PostgreSQL and Redis. With given servers one does.
-BESIDE := $(if $(DATABASE_URL)$(REDIS_URL),,-n 2 --dist worksteal)
+# Three processes run the tests, each with its own PostgreSQL and Redis: on two processors, because
+# each waits a third of its time. With given servers one does.
+BESIDE := $(if $(DATABASE_URL)$(REDIS_URL),,-n 3 --dist worksteal)
 # Errors in these files could lose points, so tests must cover every branch.
 SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga/corrections.py,redemption/saga/credits.py,redemption/saga/queues.py,redemption/checkout/services.py,redemption/checkout/approvals/deciding.py,$\
 	redemption/saga/waits.py,redemption/saga/waiting.py,redemption/checkout/waits.py,redemption/orders/asking/services.py,$\
@@ -47,14 +48,14 @@ test: .venv/installed ## Run the tests, browser tests included, and measure the 
 	$(BIN)/python -m pytest $(BESIDE) -m 'not long and not production' $(COVERED) --cov-report=term:skip-covered --cov-fail-under=90
 	$(BIN)/coverage report --include='$(SAGA)' --show-missing --skip-covered --fail-under=100
 
-test-long: .venv/installed ## Run the tests that take a minute or so each, ten minutes in all
+test-long: .venv/installed ## Run the tests that take a minute or so each, a quarter of an hour in all
 	$(BIN)/python -m pytest $(BESIDE) -m 'long and not production'
 
 test-plain: .venv/installed ## Run the tests as plain Django, without the fastpath
 	FASTPATH=false $(BIN)/python -m pytest $(BESIDE) -m 'not long and not production'
 
 production-check: .venv/installed ## Start everything that production has, order once, and check what deploy/ ships
-	$(BIN)/python -m pytest $(subst worksteal,loadfile --no-loadscope-reorder,$(BESIDE)) tests/production -m 'not long'
+	$(BIN)/python -m pytest $(subst -n 3 --dist worksteal,-n 2 --dist loadfile --no-loadscope-reorder,$(BESIDE)) tests/production -m 'not long'
 
 production-faults: .venv/installed ## The tests of deploy/ that take long: faults and their alerts
 	$(BIN)/python -m pytest tests/production tests/loyalty_portal/data tests/loyalty_portal/configuration/observability -m long

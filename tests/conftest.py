@@ -27,6 +27,7 @@ NOT_MEASURED = (
     "tests/loyalty_portal/api/test_fuzzed.py",
     "tests/operations/test_admin_",
     "tests/operations/test_permission_matrix.py",
+    "tests/sandbox/",
 )
 
 pytest_plugins = ["tests.support.stack_fixtures", "tests.support.redis_away"]

@@ -16,9 +16,10 @@ from tests.accounts.factories import PASSWORD
 from tests.browser.scene import Scene
 from tests.browser.window import (
     CONTRAST,
-    LOOKS,
+    NARROW,
     OTHER_LOOKS,
     STRICT,
+    WIDE,
     Window,
     fill_in_recipient,
 )
@@ -121,9 +122,7 @@ Opener = Callable[..., Window]
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_holds_at_every_width_and_in_both_schemes(
-    scene: Scene, open_window: Opener, name: str
-) -> None:
+def test_page_holds_at_every_width(scene: Scene, open_window: Opener, name: str) -> None:
     """The window itself checks for console messages and requests to other hosts."""
     who, path = PAGES[name]
     window = open_window(getattr(scene, who) if who else None)
@@ -134,18 +133,17 @@ def test_page_holds_at_every_width_and_in_both_schemes(
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert window.sideways() <= 0, f"{name} can be scrolled sideways at {width}"
-    assert window.finds_in(LOOKS, STRICT) == []
+    assert window.finds_in([WIDE], STRICT) == []
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", PAGES)
-def test_colours_of_a_page_hold_in_its_other_looks(
-    scene: Scene, open_window: Opener, name: str
-) -> None:
-    """Dark when it is wide, and light when it is narrow."""
+def test_page_holds_in_its_other_looks(scene: Scene, open_window: Opener, name: str) -> None:
+    """Narrow and dark; and the colours dark when it is wide, and light when it is narrow."""
     who, path = PAGES[name]
     window = open_window(getattr(scene, who) if who else None)
     window.go(scene.path(path))
+    assert window.finds_in([NARROW], STRICT) == []
     assert window.finds_in(OTHER_LOOKS, CONTRAST) == []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -28,10 +28,13 @@ WCAG: dict[str, Any] = {
 }
 STRICT = {"type": "tag", "values": [*WCAG["values"], "best-practice"]}
 CONTRAST = {"type": "rule", "values": ["color-contrast"]}
-# Each width and each scheme once: colours do not depend on the width. `make test-long` looks at the
-# portal's pages in the other two ways as well.
-LOOKS: tuple[tuple[int, Scheme], ...] = ((1280, "light"), (390, "dark"))
-OTHER_LOOKS: tuple[tuple[int, Scheme], ...] = ((1280, "dark"), (390, "light"))
+Look = tuple[int, Scheme]
+# Each width and each scheme once: colours do not depend on the width. Where there are many pages,
+# `make test` looks at them in the first way, and `make test-long` in all.
+WIDE: Look = (1280, "light")
+NARROW: Look = (390, "dark")
+LOOKS: tuple[Look, ...] = (WIDE, NARROW)
+OTHER_LOOKS: tuple[Look, ...] = ((1280, "dark"), (390, "light"))
 # During a transition a colour is neither the old nor the new one, so transitions are ended, until
 # none has begun since: a change of the scheme begins them with the next frames.
 COME_TO_REST = """async () => {
@@ -109,19 +112,21 @@ class Window:
             for node in rule["nodes"]
         ]
 
-    def finds_for_everybody(self, paths: Iterable[str], rules: dict[str, Any] = WCAG) -> list[str]:
+    def finds_for_everybody(
+        self, paths: Iterable[str], rules: dict[str, Any] = WCAG, looks: Sequence[Look] = LOOKS
+    ) -> list[str]:
         """The problems that axe finds on these pages, wide and light, and narrow and dark.
 
         An open page follows its reader's change of the scheme, so it is loaded once.
         """
         findings: list[str] = []
         for path in paths:
-            self._look(*LOOKS[0])
+            self._look(*looks[0])
             self.go(path).wait_for_load_state("networkidle")
-            findings += [f"{path}, {found}" for found in self.finds_in(LOOKS, rules)]
+            findings += [f"{path}, {found}" for found in self.finds_in(looks, rules)]
         return findings
 
-    def finds_in(self, looks: Iterable[tuple[int, Scheme]], rules: dict[str, Any]) -> list[str]:
+    def finds_in(self, looks: Iterable[Look], rules: dict[str, Any]) -> list[str]:
         """The problems that axe finds on the open page at these widths and in these schemes."""
         findings: list[str] = []
         for width, scheme in looks:

@@ -126,6 +126,7 @@ LONGEST = {
     "credit-key",
     "debit-key",
     "durable",
+    "wait",
     "hint",
     "unknown",
     "number",
@@ -133,7 +134,7 @@ LONGEST = {
     "incidents",
     "refusal",
     "sweep",
-}  # half a minute and more
+}  # run by make test-long
 # these faults need a certain moment, so they are played step by step
 SCENES = {
     "record-lease": (told_by_who_lost_its_lease, "WITHIN"),

@@ -14,6 +14,7 @@ from tests.chaos.run import run
 ORDERS = 50
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [2])
 def test_nothing_is_lost_whatever_breaks(build: Builder, seed: int) -> None:
     """Seed 1 runs in test_guards.py, together with the controls' faults."""

@@ -113,6 +113,7 @@ def seen(client: Client, path: str) -> tuple[int, str, str]:
     return answer.status_code, answer.get("Location", ""), answer.get("Cache-Control", "")
 
 
+@pytest.mark.long
 def test_every_page_is_shown_as_ever_and_waits_for_redis_once(
     house: FullHouse, settings: Any
 ) -> None:

@@ -15,7 +15,7 @@ from redemption.models import RedemptionOrder, WebhookEndpoint
 from tests.accounts.access.making import new_key
 from tests.accounts.factories import UserFactory
 from tests.browser.scene import Scene
-from tests.browser.window import Window
+from tests.browser.window import NARROW, WIDE, Look, Window
 
 pytestmark = pytest.mark.browser
 
@@ -32,8 +32,9 @@ LISTS = (
 )
 
 
+@pytest.mark.parametrize("look", [WIDE, pytest.param(NARROW, marks=pytest.mark.long)])
 def test_pages_of_the_back_office_are_for_everybody(
-    scene: Scene, open_window: Callable[..., Window]
+    scene: Scene, open_window: Callable[..., Window], look: Look
 ) -> None:
     book = Product.objects.get(name="The Lighthouse Ledger")
     pages = (
@@ -44,11 +45,12 @@ def test_pages_of_the_back_office_are_for_everybody(
         reverse("admin:auth_group_change", args=[scene.clerk.groups.get().pk]),
     )
     window = open_window(UserFactory.create(superuser=True))
-    assert window.finds_for_everybody((*LISTS, *pages)) == []
+    assert window.finds_for_everybody((*LISTS, *pages), looks=[look]) == []
 
 
+@pytest.mark.parametrize("look", [WIDE, pytest.param(NARROW, marks=pytest.mark.long)])
 def test_the_back_offices_own_pages_are_for_everybody(
-    scene: Scene, open_window: Callable[..., Window]
+    scene: Scene, open_window: Callable[..., Window], look: Look
 ) -> None:
     seat, row = scene.buyer, scene.order["delivered"]
     order = RedemptionOrder.objects.get(order_number=row)
@@ -80,7 +82,7 @@ def test_the_back_offices_own_pages_are_for_everybody(
         *(reverse(f"admin:{name}", args=[pk]) for name, pk in named.items()),
     ]
     window = open_window(UserFactory.create(superuser=True))
-    assert window.finds_for_everybody(pages) == []
+    assert window.finds_for_everybody(pages, looks=[look]) == []
 
 
 def test_an_opened_chooser_says_what_is_searched_for(

@@ -21,6 +21,7 @@ from tests.house.env_files import production, signing_key
 from tests.house.image.processes import SERVICES, Image, Redis, make_database, seconds
 from tests.support.daemons import Daemon
 from tests.support.ports import free_port
+from tests.support.stack import fill_migrated
 from tests.support.waiting import eventually
 
 LOOPING = ("worker", "sweeper", "beat")
@@ -117,6 +118,7 @@ def _house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house = House(tmp_path_factory.mktemp("image"))
     try:
         house.redis.launch()
+        fill_migrated(house.database)  # as this role
         house.image.once("migrate", house.environment("migrate"))
         house.image.once("groups", house.environment("groups"))
         yield house

@@ -33,7 +33,7 @@ from tests.support.sandbox_process import SandboxProcess
 pytestmark = pytest.mark.django_db(transaction=True)
 
 QUICK = settings(
-    max_examples=6,
+    max_examples=4,
     stateful_step_count=40,
     derandomize=True,
     deadline=None,
