@@ -42,11 +42,15 @@ def locked(fulfillment_id: uuid.UUID, report: Report | None) -> Fulfillment:
 
 def _to_lock(key: uuid.UUID, number: str) -> "QuerySet[Fulfillment]":
     others = Fulfillment.objects.filter(partner_id=number).exclude(pk=OuterRef("pk"))
-    cancels = PartnerCall.objects.filter(
-        fulfillment=OuterRef("pk"), kind=CallKind.CANCEL, status=CallStatus.UNKNOWN
-    )
+    cancels = _waiting_cancels(OuterRef("pk"))
     known = {"number_taken": Exists(others), "cancel_waits": Exists(cancels)}
     return Fulfillment.objects.select_for_update(no_key=True).filter(pk=key).annotate(**known)
+
+
+def _waiting_cancels(fulfillment: Fulfillment | OuterRef) -> "QuerySet[PartnerCall]":
+    return PartnerCall.objects.filter(
+        fulfillment=fulfillment, kind=CallKind.CANCEL, status=CallStatus.UNKNOWN
+    )
 
 
 _locked = Prepared(_to_lock, uuid.uuid4(), "a partner's number")
@@ -89,8 +93,7 @@ def _cancel_next(held: Fulfillment) -> None:
     """Let its cancel go out before all requests that are due: it waited for the partner's number,
     longer with each try, and each second counts now.
     """
-    waiting = held.calls.filter(kind=CallKind.CANCEL, status=CallStatus.UNKNOWN)
-    waiting.update(next_attempt_at=F("created_at"))
+    _waiting_cancels(held).update(next_attempt_at=F("created_at"))
 
 
 def _fits(held: Fulfillment, end: FulfillmentStatus, report: Report) -> bool:

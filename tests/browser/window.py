@@ -115,7 +115,7 @@ class Window:
     def finds_for_everybody(
         self, paths: Iterable[str], rules: dict[str, Any] = WCAG, looks: Sequence[Look] = LOOKS
     ) -> list[str]:
-        """The problems that axe finds on these pages, wide and light, and narrow and dark.
+        """The problems that axe finds on these pages, in each of these looks.
 
         An open page follows its reader's change of the scheme, so it is loaded once.
         """
