@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -11,15 +12,15 @@ from catalog.models import StockStatus
 from inventory import selectors
 from inventory.models import Inventory
 from inventory.selectors import Pace, paces, told_days
+from loyalty_portal.admin_site.counts import Waiting, menu_badge, waiting_counts
 from loyalty_portal.admin_site.home import (
     SHOWN,
     HomeCard,
     HomeLine,
     Part,
     WorkList,
-    menu_count,
-    waiting_count,
 )
+from loyalty_portal.data.actor import Actor
 
 LOOKED_AT = 100  # of the products with the fewest pieces; those that run out first are shown
 
@@ -29,9 +30,8 @@ def short_stock(request: HttpRequest) -> Iterator[Part]:
     if not request.user.has_perm("inventory.view_inventory"):
         return
     there = reverse("admin:inventory_inventory_changelist")
-    out = selectors.short_stock().filter(product__stock_status=StockStatus.OUT)
-    low = selectors.short_stock().filter(product__stock_status=StockStatus.LOW)
-    numbers = waiting_count("out", out), waiting_count("low", low)
+    waits = waiting_counts(request)
+    numbers = waits["stock that is out"], waits["low stock"]
     for number, status, title, says, icon, tone in (
         (
             numbers[0], StockStatus.OUT, _("Out"), _("products nobody can redeem"),
@@ -44,14 +44,13 @@ def short_stock(request: HttpRequest) -> Iterator[Part]:
     ):  # fmt: skip
         address = f"{there}?product__stock_status__exact={status}"
         yield HomeCard(_("Stock"), title, number, says, address, icon, tone)
-    lines = _run_out_first(
-        list(low.select_related("product").order_by("quantity_available")[:LOOKED_AT])
-    )
+    fewest = _short(StockStatus.LOW).select_related("product").order_by("quantity_available")
     yield WorkList(
         title=_("Low stock, what runs out first"),
-        lines=lines[:SHOWN],
+        rows=fewest[:LOOKED_AT],
+        lines=lambda rows: _run_out_first(rows)[:SHOWN],
         empty=_("None. Every counted product has enough."),
-        more=numbers[1] - len(lines[:SHOWN]),
+        number=numbers[1],
         href=f"{there}?product__stock_status__exact={StockStatus.LOW}",
     )
 
@@ -87,5 +86,16 @@ def told_pace(pace: Pace | None) -> str:
     return told_days(days)
 
 
-def short_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's signature
-    return menu_count("short", selectors.short_stock())
+def _short(status: StockStatus) -> QuerySet[Inventory]:
+    return selectors.short_stock().filter(product__stock_status=status)
+
+
+def waiting(actor: Actor) -> Iterator[Waiting]:
+    """The stock of products that are low or out."""
+    if actor.has_perm("inventory.view_inventory"):
+        yield Waiting("short stock", selectors.short_stock())
+        yield Waiting("stock that is out", _short(StockStatus.OUT))
+        yield Waiting("low stock", _short(StockStatus.LOW))
+
+
+short_badge = menu_badge("short stock")

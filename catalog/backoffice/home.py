@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -10,7 +11,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from catalog.models import Product
-from loyalty_portal.admin_site.home import SHOWN, HomeLine, Part, WorkList, waiting_count
+from loyalty_portal.admin_site.counts import Waiting, waiting_counts
+from loyalty_portal.admin_site.home import SHOWN, HomeLine, Part, WorkList
+from loyalty_portal.data.actor import Actor
 
 SOON = timedelta(days=7)
 
@@ -19,24 +22,34 @@ def offers(request: HttpRequest) -> Iterator[Part]:
     """Offers that end within a week, the next first, for those who may change products."""
     if not request.user.has_perm("catalog.change_product"):
         return
-    now = timezone.now()
-    ending = Product.objects.filter(
-        is_active=True, available_until__gt=now, available_until__lte=now + SOON
-    )
-    number, there = waiting_count("offers", ending), reverse("admin:catalog_product_changelist")
-    lines = [
-        HomeLine(
-            href=reverse("admin:catalog_product_change", args=[each.pk]),
-            name=each.sku,
-            more=each.name,
-            end=date_format(timezone.localtime(each.available_until), "SHORT_DATETIME_FORMAT"),
-        )
-        for each in ending.order_by("available_until", "id")[:SHOWN]
-    ]
+    number = waiting_counts(request)["offers that end"]
     yield WorkList(
         title=_("Offers that end within a week"),
-        lines=lines,
+        rows=_ending().order_by("available_until", "id")[:SHOWN],
+        lines=lambda rows: [_line(each) for each in rows],
         empty=_("None ends within a week."),
-        more=number - len(lines),
-        href=there,
+        number=number,
+        href=reverse("admin:catalog_product_changelist"),
     )
+
+
+def _line(product: Product) -> HomeLine:
+    return HomeLine(
+        href=reverse("admin:catalog_product_change", args=[product.pk]),
+        name=product.sku,
+        more=product.name,
+        end=date_format(timezone.localtime(product.available_until), "SHORT_DATETIME_FORMAT"),
+    )
+
+
+def _ending() -> QuerySet[Product]:
+    now = timezone.now()
+    return Product.objects.filter(
+        is_active=True, available_until__gt=now, available_until__lte=now + SOON
+    )
+
+
+def waiting(actor: Actor) -> Iterator[Waiting]:
+    """Offers that end within a week, for those who may change products."""
+    if actor.has_perm("catalog.change_product"):
+        yield Waiting("offers that end", _ending())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -10,15 +11,15 @@ from django.utils.translation import gettext as _
 
 from fulfillment.desk.selectors import QueueByAge, heads, queue_by_age
 from fulfillment.models import Fulfillment
+from loyalty_portal.admin_site.counts import Waiting, briefly, menu_badge
 from loyalty_portal.admin_site.home import (
     SHOWN,
     HomeCard,
     HomeLine,
     Part,
     WorkList,
-    briefly,
-    menu_count,
 )
+from loyalty_portal.data.actor import Actor
 
 
 def parcels(request: HttpRequest) -> Iterator[Part]:
@@ -33,13 +34,12 @@ def parcels(request: HttpRequest) -> Iterator[Part]:
         (_("Later"), ages.later, _("in good time"), "later", "event_available", "quiet"),
     ):
         yield HomeCard(_("Desk"), title, number, says, f"{there}?show={age}", icon, tone)
-    next_ones = heads().filter(hold_reason="").select_related("claimed_by")[:SHOWN]
-    lines = [_line(each) for each in next_ones]
     yield WorkList(
         title=_("Next at the desk, oldest promise first"),
-        lines=lines,
+        rows=_to_be_sent().select_related("claimed_by")[:SHOWN],
+        lines=lambda rows: [_line(each) for each in rows],
         empty=_("The queue is empty."),
-        more=ages.late + ages.soon + ages.later - len(lines),
+        number=ages.late + ages.soon + ages.later,
         href=there,
     )
 
@@ -62,5 +62,14 @@ def _promised(parcel: Fulfillment) -> str:
     return _("in %(time)s") % {"time": timeuntil(due, depth=1)}
 
 
-def waiting_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's signature
-    return menu_count("desk", heads().filter(hold_reason=""))
+def _to_be_sent() -> QuerySet[Fulfillment]:
+    return heads().filter(hold_reason="")
+
+
+def waiting(actor: Actor) -> Iterator[Waiting]:
+    """The parcels of the queue, without those on hold."""
+    if actor.has_perm("fulfillment.view_fulfillment"):
+        yield Waiting("parcels", _to_be_sent())
+
+
+waiting_badge = menu_badge("parcels")

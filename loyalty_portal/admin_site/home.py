@@ -4,53 +4,21 @@ Rooms add to it by a function that `settings.HOME_CARDS` names (configuration/wi
 function takes the request and yields cards, lists and charts, only those that the person may see.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
-from loyalty_portal.data.shapes import shape_of
-from loyalty_portal.data.texts.numbers import grouped
+from loyalty_portal.admin_site.counts import told
+from loyalty_portal.fastpath.together import read_together
 
-Value = TypeVar("Value")
 SHOWN = 6  # rows of each list
-SECONDS = 15  # how long a count may be old
-MOST = 1_000  # nobody needs to know how many more than these wait
-
-
-def briefly(name: str, kind: Hashable, ask: Callable[[], Value]) -> Value:
-    """The answer of `ask`, which is a `kind`, at most SECONDS old. The shape of `kind` is a part of
-    the key: the version before or after may have another.
-    """
-    found: Any = cache.get_or_set(f"waiting:{name}:{shape_of(kind)}", ask, SECONDS)
-    kept: Value = found
-    return kept
-
-
-def waiting_count(name: str, rows: QuerySet[Any]) -> int:
-    """How many rows wait, at most MOST + 1, counted once in SECONDS. `name` is unique for `rows`.
-
-    The rows must be found by an index, because the menu of every page asks for them.
-    """
-    return briefly(name, int, rows.order_by()[: MOST + 1].count)
-
-
-def told(number: int) -> str:
-    """A count in words: "1,000+" for more than that."""
-    return f"{grouped(MOST)}+" if number > MOST else grouped(number)
-
-
-def menu_count(name: str, rows: QuerySet[Any]) -> str:
-    """The number for the menu; "" when nothing waits."""
-    number = waiting_count(name, rows)
-    return told(number) if number else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +54,31 @@ class HomeLine:
 
 @dataclass(frozen=True, slots=True)
 class WorkList:
-    """What waits, the most urgent first. `empty`: the sentence when nothing does.
+    """What waits, the most urgent first. The rows of all lists are read together, and `lines` gets
+    its own. `empty`: the sentence when nothing waits.
 
-    `more`: how many more there are, at `href`. `key`: the list's anchor, "" for none.
+    `number`: how many wait, of which more than the lines are at `href`. `key`: the list's anchor.
     """
 
     title: str
-    lines: list[HomeLine]
+    rows: QuerySet[Any]
+    lines: Callable[[list[Any]], list[HomeLine]]
     empty: str
-    more: int = 0
-    href: str = ""
+    number: int
+    href: str
     key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadList:
+    """A list whose rows were read."""
+
+    asked: WorkList
+    lines: list[HomeLine]
+
+    @property
+    def more(self) -> int:
+        return self.asked.number - len(self.lines)
 
     @property
     def more_told(self) -> str:
@@ -168,11 +150,12 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             lists.append(part)
         else:
             charts.append(part)
+    read = zip(lists, read_together(*(each.rows for each in lists)), strict=True)
     return {
         **context,
         "title": _("What waits"),
         "groups": list(groups.items()),
-        "lists": lists,
+        "lists": [ReadList(each, each.lines(rows)) for each, rows in read],
         "charts": charts,
         "may_nothing": not request.user.get_all_permissions(),
     }

@@ -19,8 +19,14 @@ HOME_CARDS = [
     "redemption.backoffice.home.post",
     "redemption.backoffice.trends.by_day",
 ]
-
-
+# What waits for staff, counted in the menu and on the first page (admin_site/counts.py).
+WAITING = [
+    "redemption.backoffice.home.waiting",
+    "fulfillment.desk.home.waiting",
+    "inventory.home.waiting",
+    "catalog.backoffice.home.waiting",
+    "accounts.backoffice.home.waiting",
+]
 # What a company and its seats ordered (accounts/invitations/members.py).
 SPENDING = "redemption.orders.members.selectors.spending_of"
 # What a seat ordered month by month (accounts/invitations/members.py).

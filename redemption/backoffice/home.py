@@ -1,6 +1,7 @@
 """What orders, points, incidents and post add to the admin's first page and its menu."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -8,16 +9,14 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from loyalty_portal.admin_site.counts import Waiting, menu_badge, waiting_counts
 from loyalty_portal.admin_site.home import (
-    MOST,
     SHOWN,
     HomeCard,
     HomeLine,
     Part,
     WorkList,
-    menu_count,
 )
-from loyalty_portal.admin_site.home import waiting_count as counted
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.texts.kept import retold
@@ -31,7 +30,7 @@ from redemption.backoffice.selectors import (
     unresolved_incidents,
 )
 from redemption.backoffice.work.selectors import points_to_see_to
-from redemption.models import Decision, WaitingQuestion
+from redemption.models import Decision, Incident, RedemptionOrder, WaitingQuestion
 from redemption.permissions import may_answer
 from redemption.states import Severity
 
@@ -41,24 +40,24 @@ def second_look(request: HttpRequest) -> Iterator[Part]:
     found = proposals_for(actor_of(request))
     if found is None:
         return
-    shown = list(found.order_by("proposed_at", "id")[:SHOWN])
-    number = len(shown) if len(shown) < SHOWN else found.order_by()[: MOST + 1].count()
-    lines = [
-        HomeLine(
-            href=_page_of(each),
-            name=str((each.transaction or each.item).order),  # type: ignore[union-attr]
-            more=f"{each.told} · {each.proposed_by}",
-            end=timesince(each.proposed_at, depth=1),
-        )
-        for each in shown
-    ]
+    number = waiting_counts(request)["second look"]
     yield WorkList(
         title=_("Waits for your second look"),
-        lines=lines,
+        rows=found.order_by("proposed_at", "id")[:SHOWN],
+        lines=lambda rows: [_proposal(each) for each in rows],
         empty=_("Nothing. What others propose and you may decide is listed here."),
-        more=number - len(shown),
+        number=number,
         href=reverse("admin:redemption_loyaltytransaction_unclear") + "?what=review",
         key="second-look",
+    )
+
+
+def _proposal(decision: Decision) -> HomeLine:
+    return HomeLine(
+        href=_page_of(decision),
+        name=str((decision.transaction or decision.item).order),  # type: ignore[union-attr]
+        more=f"{decision.told} · {decision.proposed_by}",
+        end=timesince(decision.proposed_at, depth=1),
     )
 
 
@@ -74,63 +73,58 @@ def incidents(request: HttpRequest) -> Iterator[Part]:
     if not request.user.has_perm("redemption.view_incident"):
         return
     actor = actor_of(request)
-    number, critical = _incident_counts(actor)
+    waits = waiting_counts(request)
+    number, critical = waits["incidents"], waits["critical incidents"]
     there = reverse("admin:redemption_incident_work")
     says = ngettext("of them %(n)s is critical", "of them %(n)s are critical", critical)
     tone = "bad" if critical else "warn"
     yield HomeCard(
         _("Incidents"), _("Open"), number, says % {"n": critical}, there, "emergency_home", tone
     )
-    worst = unresolved_incidents(actor)[:SHOWN]
-    lines = [
-        HomeLine(
-            href=reverse("admin:redemption_incident_change", args=[each.pk]),
-            name=severity_badge(each),
-            more=retold(each.what),
-            end=timesince(each.created_at, depth=1),
-        )
-        for each in worst
-    ]
     yield WorkList(
         title=_("Incidents, worst first"),
-        lines=lines,
+        rows=unresolved_incidents(actor)[:SHOWN],
+        lines=lambda rows: [_incident(each) for each in rows],
         empty=_("None. Nothing went wrong."),
-        more=number - len(lines),
+        number=number,
         href=there,
     )
 
 
-def _incident_counts(actor: Actor) -> tuple[int, int]:
-    """How many are open, and how many of these are critical. Who sees no orders sees fewer."""
-    rows, sees = unresolved_incidents(actor), actor.has_perm("redemption.view_redemptionorder")
-    critical = rows.filter(severity=Severity.CRITICAL)
-    return counted(f"incidents:{sees}", rows), counted(f"critical:{sees}", critical)
+def _incident(incident: Incident) -> HomeLine:
+    return HomeLine(
+        href=reverse("admin:redemption_incident_change", args=[incident.pk]),
+        name=severity_badge(incident),
+        more=retold(incident.what),
+        end=timesince(incident.created_at, depth=1),
+    )
 
 
 def orders(request: HttpRequest) -> Iterator[Part]:
     """Orders that need a person, the oldest first."""
     if not request.user.has_perm("redemption.view_redemptionorder"):
         return
-    rows = needing_attention()
-    number = counted("orders", rows)
+    number = waiting_counts(request)["orders"]
     there = _there("redemption_redemptionorder", "?needs_attention__exact=1")
     says = ngettext("order needs a person", "orders need a person", number)
     yield HomeCard(_("Orders"), _("Attention"), number, says, there, "flag", "bad")
-    lines = [
-        HomeLine(
-            href=reverse("admin:redemption_redemptionorder_change", args=[each.pk]),
-            name=each.order_number,
-            more=f"{each.company} · {retold(each.attention_reason)}",
-            end=timesince(each.created_at, depth=1),
-        )
-        for each in rows.select_related("company").order_by("created_at")[:SHOWN]
-    ]
+    oldest = needing_attention().select_related("company").order_by("created_at")
     yield WorkList(
         title=_("Orders that need a person, oldest first"),
-        lines=lines,
+        rows=oldest[:SHOWN],
+        lines=lambda rows: [_order(each) for each in rows],
         empty=_("None. All orders continue by themselves."),
-        more=number - len(lines),
+        number=number,
         href=there,
+    )
+
+
+def _order(order: RedemptionOrder) -> HomeLine:
+    return HomeLine(
+        href=reverse("admin:redemption_redemptionorder_change", args=[order.pk]),
+        name=order.order_number,
+        more=f"{order.company} · {retold(order.attention_reason)}",
+        end=timesince(order.created_at, depth=1),
     )
 
 
@@ -138,23 +132,25 @@ def questions(request: HttpRequest) -> Iterator[Part]:
     """Questions of companies that wait for an answer, the oldest first."""
     if not may_answer(actor_of(request)):
         return
-    rows = WaitingQuestion.objects.all()
-    number = counted("questions", rows)
-    lines = [
-        HomeLine(
-            href=reverse("admin:redemption_redemptionorder_change", args=[each.pk]) + "#questions",
-            name=each.order.order_number,
-            more=f"{each.order.company} · {each.asked_by}",
-            end=timesince(each.since, depth=1),
-        )
-        for each in rows.with_who().select_related("order__company").order_by("since")[:SHOWN]
-    ]
+    number = waiting_counts(request)["questions"]
+    oldest = WaitingQuestion.objects.with_who().select_related("order__company").order_by("since")
     yield WorkList(
         title=_("Questions from companies, oldest first"),
-        lines=lines,
+        rows=oldest[:SHOWN],
+        lines=lambda rows: [_question(each) for each in rows],
         empty=_("None. Every question is answered."),
-        more=number - len(lines),
+        number=number,
         href=_there("redemption_redemptionorder", "?question=waits"),
+    )
+
+
+def _question(question: Any) -> HomeLine:
+    """`question` is a WaitingQuestion with who asked it."""
+    return HomeLine(
+        href=reverse("admin:redemption_redemptionorder_change", args=[question.pk]) + "#questions",
+        name=question.order.order_number,
+        more=f"{question.order.company} · {question.asked_by}",
+        end=timesince(question.since, depth=1),
     )
 
 
@@ -164,7 +160,7 @@ def points(request: HttpRequest) -> Iterator[Part]:
         yield HomeCard(
             job=_("Points"),
             title=_("Unclear or due"),
-            number=counted("unclear", points_to_see_to({})),
+            number=waiting_counts(request)["unclear points"],
             says=_("calls about points without a clear answer, or not made in time"),
             href=reverse("admin:redemption_loyaltytransaction_unclear"),
             icon="help",
@@ -174,7 +170,7 @@ def points(request: HttpRequest) -> Iterator[Part]:
         yield HomeCard(
             job=_("Points"),
             title=_("Came back"),
-            number=counted("returns", undecided_returns()),
+            number=waiting_counts(request)["returns"],
             says=_("returns whose points nobody decided about"),
             href=_there("redemption_lineunits", "?waits=due"),
             icon="assignment_return",
@@ -188,7 +184,7 @@ def post(request: HttpRequest) -> Iterator[Part]:
         yield HomeCard(
             job=_("Post"),
             title=_("Letters"),
-            number=counted("letters", troubled_letters()),
+            number=waiting_counts(request)["letters"],
             says=_("could not be sent yet"),
             href=_there("redemption_letter", "?state=problem"),
             icon="unsubscribe",
@@ -198,7 +194,7 @@ def post(request: HttpRequest) -> Iterator[Part]:
         yield HomeCard(
             job=_("Post"),
             title=_("Callbacks"),
-            number=counted("callbacks", puzzling_callbacks()),
+            number=waiting_counts(request)["callbacks"],
             says=_("from partners, not understood"),
             href=_there("redemption_callback", "?news=puzzling"),
             icon="webhook",
@@ -210,42 +206,39 @@ def _there(model: str, query: str = "") -> str:
     return reverse(f"admin:{model}_changelist") + query
 
 
-# --- The menu's counts ---------------------------------------------------------------------------
+# --- What waits ----------------------------------------------------------------------------------
 
 
-def incidents_badge(request: HttpRequest) -> str:
-    actor = actor_of(request)
-    sees = actor.has_perm("redemption.view_redemptionorder")
-    return menu_count(f"incidents:{sees}", unresolved_incidents(actor))
+def waiting(actor: Actor) -> Iterator[Waiting]:
+    """What waits of orders, points, incidents and post, as far as the person may see it."""
+    proposals = proposals_for(actor)
+    if proposals is not None:
+        yield Waiting("second look", proposals, str(actor.user_id))
+    if may_answer(actor):
+        yield Waiting("questions", WaitingQuestion.objects.all())
+    if actor.has_perm("redemption.view_incident"):
+        # Who sees no orders sees fewer incidents.
+        seen_by = str(actor.has_perm("redemption.view_redemptionorder"))
+        found = unresolved_incidents(actor)
+        yield Waiting("incidents", found, seen_by)
+        yield Waiting("critical incidents", found.filter(severity=Severity.CRITICAL), seen_by)
+    if actor.has_perm("redemption.view_redemptionorder"):
+        yield Waiting("orders", needing_attention())
+    if actor.has_perm("redemption.view_loyaltytransaction"):
+        yield Waiting("unclear points", points_to_see_to({}))
+    if actor.has_perm("redemption.decide_credit"):
+        yield Waiting("returns", undecided_returns())
+    if actor.has_perm("redemption.view_letter"):
+        yield Waiting("letters", troubled_letters())
+    if actor.has_perm("redemption.view_callback"):
+        yield Waiting("callbacks", puzzling_callbacks())
 
 
-def orders_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's signature
-    return menu_count("orders", needing_attention())
-
-
-def unclear_badge(request: HttpRequest) -> str:  # noqa: ARG001
-    return menu_count("unclear", points_to_see_to({}))
-
-
-def letters_badge(request: HttpRequest) -> str:  # noqa: ARG001
-    return menu_count("letters", troubled_letters())
-
-
-def callbacks_badge(request: HttpRequest) -> str:  # noqa: ARG001
-    return menu_count("callbacks", puzzling_callbacks())
-
-
-def questions_badge(request: HttpRequest) -> str:  # noqa: ARG001
-    return menu_count("questions", WaitingQuestion.objects.all())
-
-
-def returns_badge(request: HttpRequest) -> str:
-    if not request.user.has_perm("redemption.decide_credit"):
-        return ""
-    return menu_count("returns", undecided_returns())
-
-
-def second_look_badge(request: HttpRequest) -> str:
-    actor = actor_of(request)
-    found = proposals_for(actor)
-    return "" if found is None else menu_count(f"second:{actor.user_id}", found)
+second_look_badge = menu_badge("second look")
+questions_badge = menu_badge("questions")
+incidents_badge = menu_badge("incidents")
+orders_badge = menu_badge("orders")
+unclear_badge = menu_badge("unclear points")
+returns_badge = menu_badge("returns")
+letters_badge = menu_badge("letters")
+callbacks_badge = menu_badge("callbacks")

@@ -11,7 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import programme_zone
-from loyalty_portal.admin_site.home import Chart, Part, briefly
+from loyalty_portal.admin_site.counts import briefly
+from loyalty_portal.admin_site.home import Chart, Part
 from loyalty_portal.data.zones import local_day, local_moment
 from redemption.models import OrderFigure
 

@@ -43,7 +43,7 @@ def somebody_who_may_do_all() -> User:
 @pytest.fixture
 def menu_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     # replaced: so that no figure of the menu is asked for again while a slow machine tests
-    monkeypatch.setattr("loyalty_portal.admin_site.home.SECONDS", 3_600)
+    monkeypatch.setattr("loyalty_portal.admin_site.counts.SECONDS", 3_600)
 
 
 def an_order_with_everything() -> None:

@@ -13,7 +13,7 @@ from django.test import Client
 from accounts.models import AccountManager, Company, KnownBalance
 from accounts.services import refresh_balance
 from catalog.freshness import remember
-from loyalty_portal.admin_site.home import briefly
+from loyalty_portal.admin_site.counts import briefly
 from loyalty_portal.data.shapes import shape_of
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
