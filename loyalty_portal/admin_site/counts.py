@@ -77,7 +77,8 @@ def _all_counts(actor: Actor) -> dict[str, int]:
 
 def _counted(waiting: list[Waiting]) -> list[int]:
     """The number of rows of each, by one statement."""
-    columns, params = [], []
+    columns: list[str] = []
+    params: list[Any] = []
     for each in waiting:
         rows = each.rows.order_by().values("pk")[: MOST + 1]
         try:

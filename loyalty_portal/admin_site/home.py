@@ -53,11 +53,28 @@ class HomeLine:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkList:
-    """What waits, the most urgent first. The rows of all lists are read together, and `lines` gets
-    its own. `empty`: the sentence when nothing waits.
+class ShownList:
+    """What waits, the most urgent first. `empty`: the sentence when nothing does.
 
-    `number`: how many wait, of which more than the lines are at `href`. `key`: the list's anchor.
+    `more`: how many more there are, at `href`. `key`: the list's anchor, "" for none.
+    """
+
+    title: str
+    lines: list[HomeLine]
+    empty: str
+    more: int = 0
+    href: str = ""
+    key: str = ""
+
+    @property
+    def more_told(self) -> str:
+        return told(self.more) if self.more > 0 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkList:
+    """A list to show. The rows of all lists are read together, and `lines` gets its own. `number`:
+    how many wait.
     """
 
     title: str
@@ -68,21 +85,10 @@ class WorkList:
     href: str
     key: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class ReadList:
-    """A list whose rows were read."""
-
-    asked: WorkList
-    lines: list[HomeLine]
-
-    @property
-    def more(self) -> int:
-        return self.asked.number - len(self.lines)
-
-    @property
-    def more_told(self) -> str:
-        return told(self.more) if self.more > 0 else ""
+    def shown(self, rows: list[Any]) -> ShownList:
+        lines = self.lines(rows)
+        more = self.number - len(lines)
+        return ShownList(self.title, lines, self.empty, more, self.href, self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +161,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **context,
         "title": _("What waits"),
         "groups": list(groups.items()),
-        "lists": [ReadList(each, each.lines(rows)) for each, rows in read],
+        "lists": [each.shown(rows) for each, rows in read],
         "charts": charts,
         "may_nothing": not request.user.get_all_permissions(),
     }

@@ -16,7 +16,7 @@ from fulfillment.desk.badges import status_badge as fulfillment_badge
 from fulfillment.models import Fulfillment
 from fulfillment.states import CallStatus, FulfillmentStatus
 from loyalty_portal.admin_site.base import badge
-from loyalty_portal.admin_site.home import Chart, HomeCard, HomeLine, WorkList
+from loyalty_portal.admin_site.home import Chart, HomeCard, HomeLine, ShownList
 from loyalty_portal.admin_site.verbs import Act
 from loyalty_portal.data.tables.drawing import ShownTable, shown_table
 from loyalty_portal.data.tables.tables import CellKind, ReportColumn, ReportRow, ReportTable
@@ -115,8 +115,8 @@ def _board() -> dict[str, object]:
     ]
     line = HomeLine(here, "R-LIGHT-HOUSE", "The Lighthouse Ledger", fulfillment_badge(_packed()))
     lists = [
-        WorkList(_("Orders"), [line, line], _("Nothing waits for you."), more=4, href=here),
-        WorkList(_("Incidents"), [], _("Nothing waits for you.")),
+        ShownList(_("Orders"), [line, line], _("Nothing waits for you."), more=4, href=here),
+        ShownList(_("Incidents"), [], _("Nothing waits for you.")),
     ]
     today = timezone.localdate()
     days = [(today - timedelta(days=13 - ago), n) for ago, n in enumerate(_NUMBERS)]

@@ -145,9 +145,9 @@ def test_each_figure_leads_to_the_page_of_its_job_which_shows_as_many() -> None:
     unclear = client.get(cards["Unclear or due"].href)
     assert [row.pk for row, _badge in unclear.context["rows"]] == [debit.pk]
     assert cards["Unclear or due"].number == 1
-    nexts = next(each for each in page.context["lists"] if each.asked.title == LISTS["desk"])
+    nexts = next(each for each in page.context["lists"] if each.title == LISTS["desk"])
     assert [line.href.startswith("/admin/desk/") for line in nexts.lines] == [True] * 4
-    assert nexts.asked.href == "/admin/desk/"
+    assert nexts.href == "/admin/desk/"
 
 
 def test_the_oldest_promise_stands_first_and_says_how_late_it_is() -> None:
