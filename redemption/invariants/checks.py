@@ -144,14 +144,15 @@ class Violation:
         return f"{self.subject}: {self.invariant.label} ({self.figures})"
 
 
-def check_invariants(*, at_rest: bool = False) -> list[Violation]:
+def check_invariants(*, at_rest: bool = False, unswept: timedelta = timedelta()) -> list[Violation]:
     """Check all invariants in our own database; [] when all hold. Orders may move meanwhile.
 
     `at_rest`: nothing is in progress, so completed orders must have got back all they are owed.
+    `unswept`: for how long no sweeper could mark what is past its deadline.
     """
     subjects, befores, afters = zip(*_steps(), strict=True)
     facts = {
-        **_deadlines(),
+        **_deadlines(unswept),
         "at_rest": at_rest,
         "at_work": _AT_WORK,
         "subjects": list(subjects),
@@ -184,13 +185,13 @@ def check_deadlines() -> list[Violation]:
     return list(_ask(MARKED, _deadlines()))
 
 
-def _deadlines() -> dict[str, Any]:
+def _deadlines(unswept: timedelta = timedelta()) -> dict[str, Any]:
     statuses = [(status, group[0], age) for group, age in DEADLINES for status in group]
     return {
         "statuses": [status for status, _since, _age in statuses],
         "sinces": [since for _status, since, _age in statuses],
         "ages": [age for _status, _since, age in statuses],
-        "grace": GRACE,
+        "grace": GRACE + unswept,
         "settled": sorted(SETTLED_LINE),
         "from_waits": sorted(COUNT_FROM_WAITS),
     }

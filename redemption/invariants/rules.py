@@ -121,13 +121,13 @@ FROM (
         coalesce(sum(points_amount) FILTER (WHERE transaction_type = 'CREDIT'), 0) AS owed
     FROM loyalty_transaction WHERE item_id IS NOT NULL GROUP BY order_id, item_id
 ) sums JOIN redemption_order o ON o.id = sums.order_id
--- W: written off. It went back for the line too, and is not taken again.
-CROSS JOIN LATERAL (
-    SELECT coalesce(sum(d.units * i.points_per_item), 0) AS w
-    FROM redemption_decision d JOIN order_item i ON i.id = d.item_id
-    WHERE d.item_id = sums.item_id AND d.verdict = 'WRITE_OFF' AND d.status = 'CONFIRMED'
-) w
 JOIN order_item i ON i.id = sums.item_id
+LEFT JOIN (
+    SELECT item_id, sum(units) AS units FROM redemption_decision
+    WHERE verdict = 'WRITE_OFF' AND status = 'CONFIRMED' GROUP BY item_id
+) written_off ON written_off.item_id = i.id
+-- W: it went back for the line too, and is not taken again.
+CROSS JOIN LATERAL (SELECT coalesce(written_off.units, 0) * i.points_per_item AS w) w
 WHERE sums.k > sums.c
    OR sums.k + w.w > sums.owed - i.quantity_credited::bigint * i.points_per_item
 """

@@ -347,6 +347,15 @@ def test_an_overdue_order_that_is_marked_is_no_violation(orders: Orders) -> None
     assert Invariant.MARKED not in kinds(check_invariants())
 
 
+def test_an_order_that_no_sweeper_could_mark_is_no_violation(orders: Orders) -> None:
+    break_it(
+        f"UPDATE redemption_orderevent SET at = {OLD};"
+        f" UPDATE redemption_order SET created_at = {OLD} WHERE status = 'PENDING'"
+    )
+    assert Invariant.MARKED in kinds(check_invariants())
+    assert Invariant.MARKED not in kinds(check_invariants(unswept=timedelta(days=99)))
+
+
 # --- Against the partner's ledger ----------------------------------------------------------
 
 
