@@ -36,11 +36,13 @@ SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 # The replica's clock is not asked: the time of the last replayed commit is the primary's.
 _OF_THE_REPLICA = """
     SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn() - '0/0', pg_last_xact_replay_timestamp(),
-        (SELECT system_identifier FROM pg_control_system()), pg_postmaster_start_time()
+        (SELECT system_identifier FROM pg_control_system()), pg_postmaster_start_time(),
+        (SELECT min_recovery_end_timeline FROM pg_control_recovery())
 """
 _OF_THE_PRIMARY = """
     SELECT pg_current_wal_lsn() - '0/0', clock_timestamp(),
-        (SELECT system_identifier FROM pg_control_system()), pg_postmaster_start_time()
+        (SELECT system_identifier FROM pg_control_system()), pg_postmaster_start_time(),
+        ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int
 """
 
 
@@ -124,18 +126,21 @@ class _Watch:
             # A connection of its own: a kept one to a frozen server would hang, a new one ends
             # after its connect_timeout.
             with closing(connections.create_connection(REPLICA)) as link:
-                follows, replayed, replayed_at, system, started = _row(link, _OF_THE_REPLICA)
+                follows, replayed, replayed_at, *whose = _row(link, _OF_THE_REPLICA)
             at = time.monotonic()
-            written, now, its_system, its_start = _row(connection, _OF_THE_PRIMARY)
+            written, now, *our = _row(connection, _OF_THE_PRIMARY)
         except Error as error:
             reason = type(error.__cause__ or error).__name__
             return _Standing(began, f"does not answer ({reason})")
         if not follows:
-            is_it = (system, started) == (its_system, its_start)
+            is_it = whose[:2] == our[:2]
             return _Standing(
                 at, "is the primary itself" if is_it else "is none any more (promoted?)"
             )
-        if system != its_system or replayed is None or replayed > written:
+        # A promotion begins a timeline with a higher number. Ours may be ahead of a replica's until
+        # that has written its next restart point.
+        other = whose[0] != our[0] or whose[2] > our[2]
+        if other or replayed is None or replayed > written:
             return _Standing(at, "follows another primary")
         self._written.append((at, written))
         behind = math.inf if replayed_at is None else max(0.0, (now - replayed_at).total_seconds())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -24,6 +26,8 @@ from loyalty_portal.configuration.environment import Environment
 from loyalty_portal.data import replica
 from loyalty_portal.data.replica import REPLICA, replica_lag, reported, reporting
 from loyalty_portal.jobs.models import Job
+from loyalty_portal.local.embedded import Postgres
+from loyalty_portal.local.embedded_folder import Folder
 from loyalty_portal.web.health import replica as told_to_prometheus
 from operations.doctor.findings import State
 from operations.doctor.infrastructure_checks import replica as doctors_word
@@ -31,7 +35,7 @@ from redemption.analytics.forms import ReportForm
 from redemption.analytics.reports.registry import REPORTS
 from redemption.analytics.services import rebuild_figures
 from tests.catalog.factories import ProductFactory
-from tests.production.stores.standby import Standby, standby_of
+from tests.production.stores.standby import ROOT, Standby, standby_of
 from tests.redemption.analytics.gallery import Gallery
 from tests.support.staff import browser, staff
 from tests.support.waiting import eventually
@@ -298,6 +302,63 @@ def test_one_that_was_promoted_is_no_replica(
         other.ask("SELECT pg_promote()")
         assert database_read() == DEFAULT_DB_ALIAS
     assert said(caplog) == ["reports read the primary: the replica is none any more (promoted?)"]
+
+
+@pytest.fixture
+def foreign(transactional_db: None) -> Iterator[Standby]:
+    """The standby of another portal's primary, which has written more, or less, than ours."""
+    with (
+        Folder(ROOT / ".local" / f"foreign-{os.getpid()}") as folder,
+        Postgres(folder, durable=False) as primary,
+    ):
+        try:
+            with psycopg.connect(primary.address, autocommit=True) as link:
+                link.execute("CREATE TABLE accounts_user (id int, password text)")
+            with standby_of(primary.address) as running:
+                yield running
+        finally:
+            shutil.rmtree(folder.path, ignore_errors=True)
+
+
+def test_one_that_follows_another_primary_is_not_read_and_it_is_said_once_a_minute(
+    foreign: Standby,
+    reads_from: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reads_from(foreign.address)
+    look_again(monkeypatch)
+    for _ in range(3):
+        assert database_read() == DEFAULT_DB_ALIAS
+    assert said(caplog) == ["reports read the primary: the replica follows another primary"]
+    # replaced: so that the minute is over
+    monkeypatch.setattr(replica, "SAY_EVERY", 0.0)
+    assert database_read() == DEFAULT_DB_ALIAS
+    assert len(said(caplog)) == 2
+    [figure] = told_to_prometheus()
+    assert figure.rows == [((), float("inf"))]
+    [look] = doctors_word()
+    assert "follows another primary" in look.says
+
+
+def test_one_that_follows_a_promoted_server_is_not_read(
+    reads_from: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Our primary has written more since, so positions in the log say nothing."""
+    with standby_of(primary_address()) as promoted:
+        eventually(lambda: promoted.has_all, "the standby has all")
+        promoted.ask("SELECT pg_promote()")
+        with standby_of(promoted.administration) as follower:
+            for _ in range(3):  # each a segment of the log
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_switch_wal()")
+                ProductFactory.create()
+            reads_from(follower.address)
+            look_again(monkeypatch)
+            assert database_read() == DEFAULT_DB_ALIAS
+    assert said(caplog) == ["reports read the primary: the replica follows another primary"]
 
 
 def test_what_was_wanted_after_a_moment_has_all_that_was_saved_until_then(standby: Standby) -> None:
