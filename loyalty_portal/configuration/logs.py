@@ -29,9 +29,11 @@ _SECRET_PATHS = re.compile(
 # API keys and tokens, wherever somebody put one: the part of a key that is shown stays.
 _API_KEYS = re.compile(r"(lrp_(?:live|test)_[0-9A-Za-z]{4})[0-9A-Za-z]{32}")
 _TOKENS = re.compile(r"(eyJ)[\w-]+\.[\w-]+\.[\w-]+")
-# E-mail addresses, and what PostgreSQL tells about a refused row: its values (inside of JSON).
+# E-mail addresses, and what PostgreSQL tells about a refused row and of a refused statement: their
+# values, inside of JSON and on a console.
 _ADDRESSES = re.compile(r"()(?<![\w.+%-])[\w.+%-]+@[\w-]+\.[\w.-]+")
-_VALUES = re.compile(r'(\\nDETAIL: )(?:[^"\\]|\\.)*')
+_VALUES = re.compile(r'(\\n(?:DETAIL|LINE \d+): )(?:[^"\\]|\\.)*')
+_VALUES_SHOWN = re.compile(r"(\n(?:DETAIL|LINE \d+): ).*")
 
 # What each record has; all else was given with `extra`.
 _OF_EACH = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -203,7 +205,10 @@ def _for_a_console() -> logging.Formatter:
         return {**facts_of(line["_record"]), **line}
 
     def hide_secrets(_logger: WrappedLogger, _name: str, line: str | EventDict) -> str:
-        return without_secret_paths(str(line))
+        text = str(line)
+        for personal in (_ADDRESSES, _VALUES_SHOWN):
+            text = personal.sub(r"\1-", text)
+        return without_secret_paths(text)
 
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,

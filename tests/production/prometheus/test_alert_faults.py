@@ -371,7 +371,7 @@ def test_a_row_that_is_put_aside_is_an_incident_and_no_alert(
     Letter.objects.filter(pk=broken.pk).update(raised=MOST_RAISED - 1)
     page.arrives(IncidentKind.POISON_ROW)
     page.is_the_only_one(IncidentKind.POISON_ROW, watch)
-    assert aside(watch) == 1
+    eventually(lambda: aside(watch) == 1, "the figure of rows put aside", pause=0.5)
     Letter.objects.filter(pk=broken.pk).update(kind=LetterKind.CONFIRMED)  # the mistake is mended
     incident = Incident.objects.get(kind=IncidentKind.POISON_ROW)
     try_again(incident=incident, by=Actor.person(UserFactory.create(is_staff=True)))
@@ -381,7 +381,7 @@ def test_a_row_that_is_put_aside_is_an_incident_and_no_alert(
         "the letter is sent",
         within=ENDS,
     )
-    eventually(lambda: aside(watch) == 0, "the figure of rows put aside", within=ENDS, pause=0.5)
+    eventually(lambda: aside(watch) == 0, "the figure is 0 again", within=ENDS, pause=0.5)
     end_is_told_now()
     page.ends(IncidentKind.POISON_ROW)
     page.is_the_only_one(IncidentKind.POISON_ROW, watch)

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from loyalty_portal.configuration.logs import EcsLines, JsonLines, RefusalsInOneLine
+from loyalty_portal.configuration.logs import (
+    FORMATS,
+    EcsLines,
+    JsonLines,
+    RefusalsInOneLine,
+    formatter,
+)
 from loyalty_portal.configuration.observability.origin import belonging_to
 
 TEMPLATES = Path(__file__).resolve().parents[4] / "deploy/logs"
@@ -84,17 +90,24 @@ def test_a_line_in_json() -> None:
     assert line_of_error(JsonLines, ValueError("x"))["exception"][0]["exc_type"] == "ValueError"
 
 
-@pytest.mark.parametrize("style", [JsonLines, EcsLines])
-def test_no_address_and_no_value_of_a_refused_row(style: type[JsonLines]) -> None:
-    refused = ValueError(
-        'duplicate key\nDETAIL:  Failing row contains (7, "Ada Byron", Invalidenstr. 43).\nCONTEXT: x'
-    )
-    text = json.dumps(line_of_error(style, refused))
-    assert "duplicate key" in text
-    assert not any(word in text for word in ("Ada", "Invalidenstr"))
-    told = json.dumps(line(style, "told ada.byron+x@northwind.example of it"))
+@pytest.mark.parametrize("style", FORMATS)
+def test_no_address_and_no_value_of_a_refused_row_or_statement(style: str) -> None:
+    row = 'duplicate key\nDETAIL:  Failing row contains (7, "Ada Byron", Invalidenstr. 43).\nCONTEXT: x'
+    statement = "no such column\nLINE 1: UPDATE a SET name = 'Ada Byron', x = 1\n      ^"
+    for refused in (row, statement):
+        text = written(style, "it failed", ValueError(refused))
+        assert refused.partition("\n")[0] in text
+        assert not any(word in text for word in ("Ada", "Invalidenstr"))
+    told = written(style, "told ada.byron+x@northwind.example of it")
     assert "told -" in told
     assert "northwind" not in told
+
+
+def written(style: str, message: str, error: Exception | None = None) -> str:
+    """The text of a line in one of FORMATS."""
+    about = (type(error), error, error.__traceback__) if error else None
+    record = logging.LogRecord("room", logging.ERROR, __file__, 1, message, (), about)
+    return formatter(style).format(record)
 
 
 @pytest.mark.parametrize("style", [JsonLines, EcsLines])
