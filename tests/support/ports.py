@@ -8,14 +8,18 @@ from random import SystemRandom
 # Below the range that systems use for outgoing connections: otherwise one of these could take the
 # port before the server opens it.
 PORTS = range(12_000, 32_000)
+_given: set[int] = set()  # a server may open its port long after it was drawn
 
 
 def free_port() -> int:
-    """A port on which nobody listens, drawn at random so that parallel runs rarely collide."""
+    """A port on which nobody listens, and that this process was not given before. It is drawn at
+    random, so that parallel runs rarely collide.
+    """
     dice = SystemRandom()  # not `random`: two runs with the same seed would draw the same ports
     while True:
         port = dice.choice(PORTS)
-        if not answers(port):
+        if port not in _given and not answers(port):
+            _given.add(port)
             return port
 
 

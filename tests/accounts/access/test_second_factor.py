@@ -227,6 +227,15 @@ def test_no_browser_is_trusted_to_be_staffs_also_one_that_was_before() -> None:
 # --- Changes -------------------------------------------------------------------------------
 
 
+def test_whoever_has_asked_for_a_new_password_can_set_one_up() -> None:
+    """allauth notes an address then, as not verified; nobody could verify it here."""
+    packer, client = staff("fulfillment"), Client()
+    client.post("/accounts/password/reset/", {"email": packer.email})
+    assert with_password(client, packer).status_code == 302
+    assert set_up_app(client, packer).status_code == 302
+    assert Authenticator.objects.filter(user=packer, type=Authenticator.Type.TOTP).exists()
+
+
 def test_whoever_finds_a_browser_open_changes_nothing() -> None:
     """A session without a fresh sign-in is asked for the password before each change."""
     person = with_app(UserFactory.create())
