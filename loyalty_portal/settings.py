@@ -29,7 +29,7 @@ from loyalty_portal.http.cache import connection_class
 
 # Makes ModelAdmin[Product] and the like work; needed before models are imported.
 django_stubs_ext.monkeypatch()
-
+processes.collect_garbage_less_often()
 env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
 

@@ -1,5 +1,6 @@
 """Settings of single processes, which gunicorn reads before Django does."""
 
+import gc
 from ipaddress import ip_address
 from threading import Event
 
@@ -24,6 +25,13 @@ def check(env: Environment) -> None:
     shutdown_delay(env)
     metrics_port(env, WEB)
     env.url("HEARTBEAT_URL")  # only deploy/alertmanager/configure.py uses it
+
+
+def collect_garbage_less_often() -> None:
+    """Look for garbage after each 50,000 new objects, and not after each 700 as by default, which
+    takes a sixth of the time of a start: most of what is loaded stays.
+    """
+    gc.set_threshold(50_000, 20, 20)
 
 
 def shutdown_delay(env: Environment) -> float:

@@ -44,6 +44,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
         os.environ.pop(name, None)  # tests ignore a developer's own settings
     os.environ.update(ENVIRONMENT)
     if not _only_distributes(early_config):
+        gc.disable()  # until all tests are collected, since most of what is loaded stays
         services = _services()
         early_config.add_cleanup(services.close)
         os.environ.update(services.addresses)
@@ -106,6 +107,7 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(50_000, 20, 20)
 
 
