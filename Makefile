@@ -30,7 +30,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	redemption/points/reconciliation/tally.py
 
 .DEFAULT_GOAL := help
-LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header
+LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --excludes .ci/left-out.txt
 
 .PHONY: help messages demo demo-code test test-long test-plain mutants lint lint-types lint-style format production-check production-faults check-api check-document bench bench-pieces bench-saga bench-size bench-webhooks bench-webhooks-out bench-api bench-observability bench-import bench-admin bench-catalog bench-index bench-metrics bench-people bench-lighthouse screenshots seed-scale chaos audit sbom release lock clean
 

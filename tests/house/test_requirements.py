@@ -1,7 +1,8 @@
 """The compiled requirements list every dependency, so an install resolves nothing.
 
 `pip install --no-deps` installs what is listed and nothing else. A compiled file is complete when
-each dependency of each listed distribution, with its extras, is listed itself.
+each dependency of each listed distribution, with its extras, is listed itself. Those of
+`.ci/left-out.txt` are not.
 """
 
 import re
@@ -49,6 +50,9 @@ def wanted(name: str) -> list[Requirement]:
     return listed(text) + [each for other in included for each in wanted(other)]
 
 
+LEFT_OUT = {each.name for each in listed((ROOT / ".ci/left-out.txt").read_text())}
+
+
 def holds(requirement: Requirement, machine: Machine, extra: str = "") -> bool:
     marker = requirement.marker
     return marker is None or marker.evaluate(machine | {"extra": extra})
@@ -58,7 +62,8 @@ def holds(requirement: Requirement, machine: Machine, extra: str = "") -> bool:
 def dependencies(name: str, extra: str, number: int) -> list[Requirement]:
     """The dependencies of an installed distribution with an extra, on platform `number`."""
     lines = map(Requirement, distribution(name).requires or [])
-    return [each for each in lines if holds(each, SUPPORTED[number], extra)]
+    wanted_here = (each for each in lines if holds(each, SUPPORTED[number], extra))
+    return [each for each in wanted_here if canonicalize_name(each.name) not in LEFT_OUT]
 
 
 def needs(asked: list[Requirement], known: set[str], number: int) -> Iterator[Requirement]:
