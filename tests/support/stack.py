@@ -31,9 +31,10 @@ from loyalty_portal.local import embedded
 from redemption.invariants.checks import Violation, check_against_ledger, check_invariants
 from redemption.models import RedemptionOrder
 from tests.support.catalogues import ROOMS
-from tests.support.daemons import ROOT, Daemon, Redis, Web
+from tests.support.daemons import ROOT, Daemon, Forked, Redis, Web
 from tests.support.mailbox import Mailbox
 from tests.support.ports import free_port
+from tests.support.preloaded import Preloaded
 from tests.support.sandbox_process import API_KEY, CLIENT_ID, CLIENT_SECRET, SandboxProcess
 from tests.support.visitor import Visitor
 from tests.support.waiting import eventually
@@ -229,19 +230,20 @@ class Stack(AbstractContextManager["Stack"]):
             "METRICS_PORT": "0",
             "SEARCH_INDEX_PATH": str(folder / "search"),
             "PYTHONUNBUFFERED": "1",
+            "PYTHONWARNINGS": "ignore:You're running the worker",  # the tests may run as root
             **variables,
         }
         python = sys.executable
         bind = self.url.removeprefix("http://")
-        quiet = "ignore:You're running the worker"  # the tests may run as root
-        celery = [python, "-W", quiet, "-m", "celery", "-q", "-A", "loyalty_portal", "worker"]
+        celery = ["-m", "celery", "-q", "-A", "loyalty_portal", "worker"]
         celery += ["-P", "threads", "-c", "8", "-Q", "loyalty,fulfillment,notifications,default"]
-        sweep = [python, "manage.py", "sweep", "--period", str(self.sweep_period)]
+        sweep = ["manage.py", "sweep", "--period", str(self.sweep_period)]
         server = [python, "-m", "loyalty_portal.web", "--bind", bind]
         self.web = Web("web", server, environment, folder)
         self.web.port = int(bind.rpartition(":")[2])
-        self.worker = Daemon("worker", celery, environment, folder)
-        self.sweeper = Daemon("sweeper", sweep, environment, folder)
+        self.preloaded = Preloaded(environment, folder)
+        self.worker = Forked("worker", celery, self.preloaded, folder)
+        self.sweeper = Forked("sweeper", sweep, self.preloaded, folder)
         # Started by the tests that need it: without it PostgreSQL answers.
         index = [python, "manage.py", "index_catalog", "--follow"]
         self.indexer = Daemon("indexer", index, environment, folder)
@@ -261,6 +263,7 @@ class Stack(AbstractContextManager["Stack"]):
     def __enter__(self) -> Self:
         with ExitStack() as starting:
             starting.enter_context(self.mailbox)
+            starting.callback(self.preloaded.kill)
             for process in (*self.processes, self.indexer):
                 starting.callback(process.kill)
             self._launch()

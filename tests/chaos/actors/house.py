@@ -19,7 +19,7 @@ from loyalty_portal.local import embedded
 from loyalty_portal.local.embedded_folder import Folder, FolderInUseError
 from loyalty_portal.local.supervisor import end
 from redemption.management.commands.sweep import PERIOD
-from tests.support.daemons import Daemon
+from tests.support.daemons import Daemon, Forked
 from tests.support.ports import free_port
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
@@ -157,7 +157,7 @@ class House(Stack):
         }
         self.proxy = Proxy(folder, {name: (ports[name], targets[name]) for name in LINES})
         self.spares = tuple(
-            Daemon(f"{each.name}-2", each.command, each.environment, folder)
+            Forked(f"{each.name}-2", each.command, self.preloaded, folder)
             for each in (self.worker, self.sweeper)
             if spares
         )
