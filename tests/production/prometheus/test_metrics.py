@@ -243,6 +243,7 @@ def test_a_folder_without_room_fails_no_request(
     serves_without_figures(stack, visitor, small)
 
 
+@pytest.mark.long  # the same as without room
 def test_a_folder_that_can_only_be_read_fails_no_request(
     stack: Stack, visitor: Visitor, small: Path
 ) -> None:
@@ -268,6 +269,7 @@ def serves_without_figures(stack: Stack, visitor: Visitor, folder: Path) -> None
         stack.web.environment["PROMETHEUS_MULTIPROC_DIR"] = usual
 
 
+@pytest.mark.long  # the same, in a process that serves
 def test_a_folder_that_fills_up_later_fails_no_request(
     stack: Stack, visitor: Visitor, tmp_path: Path
 ) -> None:
