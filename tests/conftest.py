@@ -17,20 +17,11 @@ from tests.support.sandbox_process import API_KEY, SandboxProcess
 from tests.support.shortcuts import QuickEmptying
 from tests.support.stack import Databases
 
-# Tests that go through everything, or start processes, run lines that other tests run too. To
-# measure them again costs a third of their time.
-NOT_MEASURED = (
-    "tests/browser/",
-    "tests/chaos/",
-    "tests/house/",
-    "tests/journeys/",
-    "tests/loyalty_portal/api/test_fuzzed.py",
-    "tests/operations/test_admin_",
-    "tests/operations/test_permission_matrix.py",
-    "tests/sandbox/",
-)
-
-pytest_plugins = ["tests.support.stack_fixtures", "tests.support.redis_away"]
+pytest_plugins = [
+    "tests.measuring",
+    "tests.support.redis_away",
+    "tests.support.stack_fixtures",
+]
 
 
 @pytest.fixture(scope="session")
@@ -70,12 +61,6 @@ def _empty_cache() -> None:
 @pytest.fixture(autouse=True)
 def _cheap_passwords(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["tests.support.shortcuts.QuickHasher"]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.nodeid.startswith(NOT_MEASURED):
-            item.add_marker(pytest.mark.no_cover)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

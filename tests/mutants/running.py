@@ -169,7 +169,7 @@ class Copy:
         A test that fails is named, and has no seconds.
         """
         measured = [f"--cov={name}" for name in (*ROOMS, "loyalty_portal")]
-        measured += ["--cov-append", "--cov-context=test", "--cov-report="]
+        measured += ["--measure-all", "--cov-append", "--cov-context=test", "--cov-report="]
         seconds = coverage.with_name("seconds-of-these.json")
         more = {"COVERAGE_FILE": str(coverage), "MUTANTS_SECONDS": str(seconds)}
         done = subprocess.run(
