@@ -200,17 +200,20 @@
       // In a search even a space at the end stays, which the answer does not show.
       const written = verb === "get" && field === document.activeElement && value !== shown(field);
       if (value === known && !written) return;
-      kept.set(field.id, { value, known, written, caret: [field.selectionStart, field.selectionEnd] });
+      const caret = [field.selectionStart, field.selectionEnd];
+      kept.set(field.id, { value, known, written, caret, focused: field === document.activeElement });
     });
   };
   const writeOn = () => {
-    kept.forEach(({ value, known, written, caret }, id) => {
+    kept.forEach(({ value, known, written, caret, focused }, id) => {
       const field = document.getElementById(id);
       if (!field || entered(field) === value) return;
-      if (!written && entered(field) !== known) return; // the answer filled it in
+      if (!written && entered(field) && entered(field) !== known) return; // the answer filled it in
       if (field.options && ![...field.options].some((option) => option.value === value)) return;
       if (ticked(field)) field.checked = value;
       else field.value = value;
+      field.closest("details:not([open])")?.setAttribute("open", "");
+      if (focused) field.focus({ preventScroll: true });
       if (field === document.activeElement && caret[0] !== null) field.setSelectionRange?.(...caret);
       if (value !== known) untold.push(field);
     });
@@ -235,6 +238,11 @@
     });
   });
   ["htmx:afterSwap", "htmx:oobAfterSwap"].forEach((name) => document.addEventListener(name, writeOn));
+  document.addEventListener("htmx:afterSwap", ({ target }) => {
+    // Whoever types in a field by now stays there.
+    if (document.activeElement === document.body) return;
+    target.querySelectorAll("[autofocus]").forEach((field) => field.removeAttribute("autofocus"));
+  });
 
   /* ---- when a swap removes the focused element, focus the heading of the new content */
   let left;

@@ -89,12 +89,82 @@ def test_what_is_typed_while_a_person_is_added_stays(scene: Scene, open_window: 
         first.get_by_label("Pieces").fill("2")
         second.get_by_label("Name").fill("Grace Hop")
 
-    expect(rows).to_have_count(2)
+    expect(rows).to_have_count(4)
     expect(first.get_by_label("Pieces")).to_have_value("2")
     expect(second.get_by_label("Name")).to_be_focused()
     page.keyboard.type("per")
     expect(second.get_by_label("Name")).to_have_value("Grace Hopper")
     expect(page.locator("[data-shared]")).to_have_text("3")
+
+
+def test_what_is_typed_while_pasted_rows_are_read_stays(scene: Scene, open_window: Opener) -> None:
+    seat = scene.new_seat("buyer")
+    fill_cart(seat, (scene.card, 5))
+    page = open_window(seat).go(f"/cart/{scene.card.pk}/people/")
+    rows, pasted = page.locator("[data-person]"), page.get_by_label("Rows of your table")
+    page.get_by_text("Paste from a spreadsheet").click()
+    pasted.fill("Ada Byron\tada@home.example\nAlan Turing\talan@home.example")
+    with held(page, "**/people/"):
+        with page.expect_request("**/people/"):
+            page.get_by_role("button", name="Read these rows").click()
+        pasted.fill("Emmy Noether\temmy@home.example")  # the next table
+        rows.nth(1).get_by_label("Name").fill("Grace Hop")
+
+    grace = page.locator("[data-person]:has(input:focus)")
+    expect(rows.nth(0).get_by_label("Name")).to_have_value("Ada Byron")
+    expect(grace.get_by_label("Name")).to_have_value("Grace Hop")
+    page.keyboard.type("per")
+    page.keyboard.press("Tab")
+    page.keyboard.type("grace@home.example")
+    expect(page.locator("[data-shared]")).to_have_text("3")
+    expect(pasted).to_have_value("Emmy Noether\temmy@home.example")
+    expect(pasted).to_be_visible()
+
+    # Saving first reads what was pasted, and leaves the rows to be looked at.
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("main")).to_contain_text("1 row is read.")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("main")).to_contain_text("For 4 people")
+
+
+def test_what_is_chosen_and_written_for_all_stays_when_a_person_is_added(
+    scene: Scene, open_window: Opener
+) -> None:
+    fill_cart(scene.buyer, (scene.card, 2))
+    page = open_window(scene.buyer).go(f"/cart/{scene.card.pk}/people/")
+    page.get_by_text("One message or day for all").click()
+    words = page.get_by_label("Message to all of them")
+    words.fill("Thank you")
+    page.get_by_text("From the address book").click()
+    with held(page, "**/people/"):
+        with page.expect_request("**/people/"):
+            page.get_by_role("button", name="Add a person").click()
+        page.get_by_role("group", name="Address book").get_by_role("checkbox").first.check()
+
+    expect(page.locator("[data-person]")).to_have_count(4)
+    expect(words).to_have_value("Thank you")
+    expect(words).to_be_visible()
+    book = page.get_by_role("group", name="Address book").get_by_role("checkbox")
+    expect(book.first).to_be_checked()
+    expect(book.first).to_be_focused()
+
+
+def test_a_reason_for_one_order_does_not_come_to_another(scene: Scene, open_window: Opener) -> None:
+    company = scene.new_company(points=100_000, approval_threshold=1_000)
+    buyer, approver = (scene.new_seat(role, company) for role in ("buyer", "approver"))
+    for pieces in (1, 2):
+        scene.place((scene.card, pieces), seat=buyer)
+    page = open_window(approver).go("/approvals/")
+    panel = page.locator("#panel")
+    panel.get_by_text("Do not approve").first.click()
+    with held(page, "**/approvals/?order=*"):
+        with page.expect_request("**/approvals/?order=*"):
+            page.get_by_role("link", name="2 × ").click()
+        panel.get_by_label("Why? The buyer reads it.").fill("Not this one")
+
+    expect(panel).to_contain_text("Approve 3,000 points")
+    panel.get_by_text("Do not approve").first.click()
+    expect(panel.get_by_label("Why? The buyer reads it.")).to_have_value("")
 
 
 def test_quantities_that_are_changed_in_quick_succession_all_count(

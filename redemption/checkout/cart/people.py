@@ -2,10 +2,10 @@
 
 import re
 import uuid
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from datetime import date
+from itertools import count, islice
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -20,7 +20,7 @@ from loyalty_portal.http.many_fields import with_many_fields
 from loyalty_portal.http.responses import SeeOther
 from redemption.checkout.cart import services
 from redemption.checkout.cart.selectors import MOST_IN_BOOK, from_book, lines_of
-from redemption.checkout.cart.table import PeoplePage, filled, refused
+from redemption.checkout.cart.table import PeoplePage, Tools, filled, refused
 from redemption.checkout.pasted import read_pasted
 from redemption.checkout.rows import (
     COLUMNS,
@@ -41,9 +41,9 @@ from redemption.saga.steps import RedemptionError
 BLANK_ROWS = 3
 MOST_FIELDS = (MOST_ROWS + BLANK_ROWS) * len(COLUMNS) + MOST_IN_BOOK + 20
 MOST_TWICE = 3  # people who are told to be in several rows
-LONGEST_PASTED = 1_000_000  # characters that are shown again when they could not be read
+LONGEST_PASTED = 1_000_000  # characters that are shown again
 Texts = list[dict[str, str]]
-_CELL = re.compile(rf"(\d{{1,4}})-({'|'.join(COLUMNS)})")
+_CELL = re.compile(rf"(\d{{1,6}})-({'|'.join(COLUMNS)})")
 
 
 def too_much(request: HttpRequest, product_id: uuid.UUID) -> HttpResponse:
@@ -69,8 +69,16 @@ def who_gets_it(request: PortalRequest, product_id: uuid.UUID) -> HttpResponse:
         return SeeOther(resolve_url("cart:detail"))
     if request.method != "POST":
         return _show(request, _page(request, lines))
-    change = CHANGES.get(request.POST.get("do", ""))
-    return _changed(request, lines, change) if change else _saved(request, lines)
+    do = _asked_for(request.POST)
+    return _changed(request, lines, do) if do in CHANGES else _saved(request, lines)
+
+
+def _asked_for(said: QueryDict) -> str:
+    """What to do. Who saves while something waits in a tool gets it into the rows first."""
+    do = said.get("do", "")
+    if do not in {"", "save"} or "remove" in said:
+        return do
+    return next((name for name, fields in USED_BY.items() if any(map(said.get, fields))), do)
 
 
 def _show(request: PortalRequest, page: PeoplePage) -> HttpResponse:
@@ -94,7 +102,7 @@ Change = Callable[[PortalRequest, Texts, bool], tuple[Texts, str]]
 
 
 def _add(_request: PortalRequest, texts: Texts, _by_mail: bool) -> tuple[Texts, str]:
-    return [*texts, {}], ""
+    return texts, ""  # a blank row, which is added to the others
 
 
 def _paste(request: PortalRequest, texts: Texts, by_mail: bool) -> tuple[Texts, str]:
@@ -123,32 +131,52 @@ def _for_all(request: PortalRequest, texts: Texts, by_mail: bool) -> tuple[Texts
 
 
 CHANGES: dict[str, Change] = {"add": _add, "paste": _paste, "book": _from_book, "all": _for_all}
+USED_BY = {
+    "paste": ("pasted",),
+    "book": ("book",),
+    "all": ("all-message", "all-send_on", "all-asks"),
+}  # fields of the tools above the rows
 
 
-def _changed(request: PortalRequest, lines: list[CartLine], change: Change) -> HttpResponse:
-    """Show the rows as they are typed, with one change. Nothing is saved."""
-    said, product = request.POST, lines[0].product
-    kept = _kept(said)
-    problem = told = pasted = ""
-    texts = kept
+def _changed(request: PortalRequest, lines: list[CartLine], do: str) -> HttpResponse:
+    """Show the rows as they are typed, with one change. Nothing is saved.
+
+    Each row keeps its number, also a blank one, in which somebody may be typing meanwhile; the
+    blank ones come last.
+    """
+    said, typed, adds = request.POST, _typed(request.POST), do == "add"
+    kept = {number: text for number, text in typed.items() if any(text.values())}
+    blank, fresh = (
+        [number for number in typed if number not in kept],
+        count(max(typed, default=-1) + 1),
+    )
+    texts, problem, told = list(kept.values()), "", ""
     try:
-        texts, told = change(request, kept, product.is_virtual)
-        if len(texts) > MOST_ROWS:
-            facts = {"most": MOST_ROWS, "count": len(texts)}
+        texts, told = CHANGES[do](request, texts, lines[0].product.is_virtual)
+        if adds and len(texts) + len(blank) < MOST_ROWS:
+            blank.append(next(fresh))
+        if (rows := len(texts) + (adds and not blank)) > MOST_ROWS:
+            facts = {"most": MOST_ROWS, "count": rows}
             raise RedemptionError(
                 _("At most %(most)s rows fit into one order; these are %(count)s.") % facts
             )
     except RedemptionError as error:
-        texts, problem, told = kept, str(error), ""
-        pasted = said.get("pasted", "")[:LONGEST_PASTED]
-    adds = said.get("do") == "add" and not problem
-    reading = _read(lines, texts[:-1] if adds else texts, today_of(request.seat.company))
+        texts, problem, told = list(kept.values()), str(error), ""
+    blank = blank[: MOST_ROWS + BLANK_ROWS - len(texts)]
+    reading = _read(lines, texts, today_of(request.seat.company))
+    page = filled(
+        lines,
+        [*texts, *({} for _each in blank)],
+        reading,
+        said.get("total", ""),
+        numbers=[*kept, *islice(fresh, len(texts) - len(kept)), *blank],
+    )
     page = replace(
-        filled(lines, texts, reading, said.get("total", "")),
+        page,
         seen=said.get("seen", "")[:64],
-        pasted=pasted,
+        tools=_unused(said, () if problem else USED_BY.get(do, ())),
         told=_told(told, reading),
-        focus=len(texts) - 1 if adds else None,
+        focus=blank[0] if adds and blank else None,
     )
     if problem:
         return _show(request, refused(page, problem, []))
@@ -156,6 +184,21 @@ def _changed(request: PortalRequest, lines: list[CartLine], change: Change) -> H
         return _show(request, page)
     why = _("Please correct this. Nothing is saved yet.")
     return _show(request, refused(page, why, reading.errors))
+
+
+def _unused(said: QueryDict, used: Collection[str]) -> Tools:
+    """What is entered above the rows, without the fields that were just used."""
+
+    def text(name: str) -> str:
+        return "" if name in used else said.get(name, "")[:LONGEST_PASTED]
+
+    return Tools(
+        pasted=text("pasted"),
+        message=text("all-message"),
+        send_on=text("all-send_on"),
+        asks=bool(text("all-asks")),
+        chosen=frozenset(() if "book" in used else said.getlist("book")),
+    )
 
 
 def _told(done: str, reading: Reading) -> tuple[str, ...]:
@@ -204,17 +247,21 @@ def _read(lines: list[CartLine], texts: Texts, today: date) -> Reading:
     return read_rows([GivenRow(lines[0].product, text) for text in texts], today=today)
 
 
-def _kept(said: QueryDict, *, without: str = "") -> Texts:
-    """The cells of each row that is not blank, in the order of the page; one row may be removed, by
-    the number that it had there.
-    """
-    texts: dict[int, dict[str, str]] = defaultdict(dict)
+def _typed(said: QueryDict) -> dict[int, dict[str, str]]:
+    """The cells of each row of the page, by the row's number, in the order of the page."""
+    rows: dict[int, dict[str, str]] = {}
     for name, value in said.items():
         if found := _CELL.fullmatch(name):
-            texts[int(found[1])][found[2]] = str(value).strip()
+            rows.setdefault(int(found[1]), {})[found[2]] = str(value).strip()
+    return rows
+
+
+def _kept(said: QueryDict, *, without: str = "") -> Texts:
+    """The cells of each row that is not blank; one row may be removed, by its number."""
+    rows = _typed(said)
     if without.isascii() and without.isdigit():
-        texts.pop(int(without), None)
-    return [text for _number, text in sorted(texts.items()) if any(text.values())]
+        rows.pop(int(without), None)
+    return [text for text in rows.values() if any(text.values())]
 
 
 def _shared_out(rows: list[DraftRow], total: int) -> list[DraftRow]:

@@ -125,14 +125,14 @@ def lines_of(seat: AccountManager, product_id: UUID) -> list[CartLine]:
 class InBook(NamedTuple):
     """An entry of the address book, to choose by its key."""
 
-    key: UUID
+    key: str
     label: str
 
 
 def book_of(seat: AccountManager, *, by_mail: bool) -> list[InBook]:
     """Those of the company's address book who can get a product: by e-mail, or by parcel."""
     return [
-        InBook(row.pk, f"{row.recipient_name}, {row.recipient_email}" if by_mail else str(row))
+        InBook(str(row.pk), f"{row.recipient_name}, {row.recipient_email}" if by_mail else str(row))
         for row in _in_book(seat, by_mail=by_mail)[:MOST_IN_BOOK]
     ]
 

@@ -51,12 +51,28 @@ class Cell:
 class PageRow:
     """A row of the form. `sent`: its message as the recipient gets it; "" without one."""
 
+    number: int  # in the names of its cells; it stays while the page changes
     cells: list[Cell]
     sent: str
 
     @property
     def is_blank(self) -> bool:
         return not any(cell.value for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What is entered above the rows and is not in them yet."""
+
+    pasted: str = ""  # a table
+    message: str = ""  # this and the next two: to be written into each row
+    send_on: str = ""
+    asks: bool = False
+    chosen: frozenset[str] = frozenset()  # keys of the address book
+
+    @property
+    def are_for_all(self) -> bool:
+        return bool(self.message or self.send_on or self.asks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +89,18 @@ class PeoplePage:
     shared: int  # pieces that the rows get
     gaps: int  # cells that an order needs and that are still empty
     columns: str  # the order of the columns of a pasted table without names
-    pasted: str = ""  # a table that could not be read
+    tools: Tools = Tools()
     told: tuple[str, ...] = ()  # what was just done to the rows, which are not saved
-    focus: int | None = None  # the row to type in next
+    focus: int | None = None  # number of the row to type in next
     problem: str = ""  # why nothing was saved
     total_problem: str = ""  # what is wrong with the total
     errors: tuple[tuple[str, str], ...] = ()  # name of the field, sentence
     more_errors: int = 0
+
+    @property
+    def pasted(self) -> str:
+        """A table that is not read, for the part that the address book has too."""
+        return self.tools.pasted
 
     @property
     def left(self) -> int:
@@ -88,13 +109,21 @@ class PeoplePage:
 
 
 def filled(
-    lines: list[CartLine], texts: Sequence[Mapping[str, str]], reading: Reading, total: str
+    lines: list[CartLine],
+    texts: Sequence[Mapping[str, str]],
+    reading: Reading,
+    total: str,
+    *,
+    numbers: Sequence[int] = (),
 ) -> PeoplePage:
-    """The page with these texts in its cells. `lines`: the saved rows of the product."""
+    """The page with these texts in its cells. `lines`: the saved rows of the product; `numbers`: of
+    the texts' rows, from 0 if there are none.
+    """
     product, seat = lines[0].product, lines[0].cart.seat
+    numbers = numbers or range(len(texts))
     wrong: dict[tuple[int, str], list[str]] = defaultdict(list)
     for error in reading.errors:
-        wrong[error.row, error.column].append(error.detail)
+        wrong[numbers[error.row], error.column].append(error.detail)
     given = [row for row, text in zip(reading.rows, texts, strict=False) if any(text.values())]
     return PeoplePage(
         product=product,
@@ -102,9 +131,11 @@ def filled(
         seen=version_of(lines),
         rows=[
             PageRow(
-                list(_cells(product, number, text, wrong)), signed(text.get("message", ""), seat)
+                number,
+                list(_cells(product, number, text, wrong)),
+                signed(text.get("message", ""), seat),
             )
-            for number, text in enumerate(texts)
+            for number, text in zip(numbers, texts, strict=True)
         ],
         countries=() if product.is_virtual else names_in(get_language() or "en"),
         book=book_of(seat, by_mail=product.is_virtual),
@@ -145,15 +176,16 @@ def _asks(product: Product) -> str:
 def refused(page: PeoplePage, problem: str, errors: list[CellError]) -> PeoplePage:
     """The page with a summary of what is wrong; nothing was saved."""
     wrong = [error for error in errors if not error.is_gap]
-    told = tuple(
-        (f"{error.row}-{error.column}" if error.column else "", _in_summary(error))
-        for error in wrong[:MOST_IN_SUMMARY]
-    )
+    told = tuple((_name_of(page, error), _in_summary(error)) for error in wrong[:MOST_IN_SUMMARY])
     more = len(wrong) - len(told)
     if page.total_problem:
         facts = {"column": _("Pieces in all"), "why": page.total_problem}
         told = (("total", _("%(column)s: %(why)s") % facts), *told)
     return replace(page, problem=problem, errors=told, more_errors=more, gaps=0)
+
+
+def _name_of(page: PeoplePage, error: CellError) -> str:
+    return f"{page.rows[error.row].number}-{error.column}" if error.column else ""
 
 
 def _in_summary(error: CellError) -> str:

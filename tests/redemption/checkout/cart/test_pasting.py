@@ -126,7 +126,8 @@ def test_a_pasted_table_is_shown_before_it_is_saved(
     assert "Shared out: <b data-shared>5</b>." in said(page)
     assert list(CartLine.objects.values_list("recipient_name", flat=True)) == [""]
     form = form_of(page)
-    assert (form["0-recipient_name"], form["4-recipient_email"]) == ("Ada", "p4@n.example")
+    assert (form["0-recipient_name"], form["6-recipient_email"]) == ("Ada", "p4@n.example")
+    assert (form["1-recipient_name"], form["pasted"]) == ("", "")  # somebody may be typing there
     client.post(address(card), {**form, "0-recipient_email": "ada@n.example", "do": "save"})
     assert CartLine.objects.count() == 5
 
@@ -197,13 +198,30 @@ def test_people_of_the_address_book_become_rows(
     assert "No Mail" not in page
     page = do(client, card, "book", book=[str(ada.pk), str(other.pk), "nonsense"])
     assert "1 person is added. Nothing is saved yet" in said(page)
-    assert form_of(page)["0-recipient_email"] == "ada@northwind.example"
+    assert form_of(page)["3-recipient_email"] == "ada@northwind.example"
     assert "Choose somebody from the address book first." in said(do(client, card, "book"))
     mug = ProductFactory.create(in_stock=9)
     fill_cart(seat, (mug, 1))
     page = do(client, mug, "book", book=[str(ada.pk)])
     client.post(address(mug), {**form_of(page), "do": "save"})
     assert CartLine.objects.get(product=mug, position=0).country == "DE"
+
+
+def test_who_saves_with_something_left_above_the_rows_gets_it_into_them_first(
+    client_for: SignIn, seat: AccountManager, card: Product
+) -> None:
+    client = client_for(seat)
+    entry = Address.objects.create(company=seat.company, **RECIPIENT)
+    left = {"pasted": "Bo;bo@n.example", "book": str(entry.pk), "all-message": "Well done!"}
+    page = do(client, card, "save", **left)
+    assert "1 row is read. Nothing is saved yet: check the rows, then save." in said(page)
+    page = client.post(address(card), {**form_of(page), "do": "save"})
+    assert "1 person is added." in said(page)
+    page = client.post(address(card), form_of(page))  # Enter
+    assert "It is written into each row." in said(page)
+    assert client.post(address(card), form_of(page))["Location"] == "/cart/"
+    rows = CartLine.objects.order_by("position").values_list("recipient_name", "message")
+    assert list(rows[:2]) == [("Bo", "Well done!"), ("Ada Byron", "Well done!")]
 
 
 def test_one_message_and_day_go_into_every_row_and_are_shown_as_they_are_sent(
