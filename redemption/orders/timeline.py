@@ -1,7 +1,7 @@
 """An order's timeline: what happened, what happens now, and what will happen."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.utils import timezone
@@ -13,7 +13,7 @@ from accounts.selectors import told_as
 from loyalty_portal.data.texts.kept import retold
 from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.data.texts.times import exact
-from redemption.checkout.approvals.asking import people_asked
+from redemption.checkout.approvals.asking import people_asked, told_asked
 from redemption.models import BulkPart, EventSubject, LetterKind, OrderItem, OrderMessageKind
 from redemption.models.badges import LineCounts, without_delivery
 from redemption.models.waits import wait_told
@@ -101,7 +101,8 @@ def _placed(facts: Facts) -> TimelineStep:
 def _decision(facts: Facts) -> Iterator[TimelineStep]:
     order = facts.order
     if order.status == OrderStatus.AWAITING_APPROVAL:
-        told = " ".join([_why_it_waits(facts), _held(), *_who_was_asked(facts)])
+        asked = told_asked(people_asked(facts.letters))
+        told = " ".join(filter(None, [_why_it_waits(facts), _held(), asked]))
         yield TimelineStep(_("Waiting for approval"), told, "hourglass", "warn")
     if order.decided_by_id and order.approve_by:
         yield from _approved_with_others(facts)
@@ -115,12 +116,6 @@ def _decision(facts: Facts) -> Iterator[TimelineStep]:
         else:
             text = _("The products are no longer held. No points were taken.")
             yield TimelineStep(_("Nobody approved it in time"), text, "clock", "bad", event.at)
-
-
-def _who_was_asked(facts: Facts) -> list[str]:
-    """Who was asked to decide: a sentence, or none when nobody was."""
-    names = people_asked(facts.letters)
-    return [_("Asked: %(names)s.") % {"names": ", ".join(names)}] if names else []
 
 
 def _instead_of(facts: Facts) -> str:
@@ -258,21 +253,35 @@ def _ahead(facts: Facts) -> Iterator[TimelineStep]:
     if order.status == OrderStatus.AWAITING_APPROVAL:
         yield TimelineStep(_("Points are taken"), "", "coins", ahead=True)
     if facts.many:
-        yield from _many_ahead(facts)
+        yield from _together(_many_ahead(facts))
         return
-    for item in facts.items:
-        if item.is_settled:
-            continue
-        title, waits = _what_comes(facts, item), wait_told(item, order.company.time_zone)
-        text = f"{sentence(item.product_name)} {waits}" if waits else item.product_name
-        if item.fulfillment_status != LineStatus.WAITING:
-            who = _("to %(who)s") % {"who": item.recipient_name}
-            text = f"{item.product_name}, {who}"
-        yield TimelineStep(title, text, _way(item), ahead=True)
+    yield from _together(
+        (_what_comes(facts, item), _way(item), _one_ahead(item, order.company.time_zone))
+        for item in facts.items
+        if not item.is_settled
+    )
 
 
-def _many_ahead(facts: Facts) -> Iterator[TimelineStep]:
-    """One step for all lines that wait alike, or are on their way alike."""
+def _together(coming: Iterable[tuple[str, str, str]]) -> Iterator[TimelineStep]:
+    """One step for all that comes in one way: title, icon and text of each."""
+    texts: dict[tuple[str, str], list[str]] = {}
+    for title, way, text in coming:
+        texts.setdefault((title, way), []).append(text)
+    for (title, way), told in texts.items():
+        text = told[0] if len(told) == 1 else " ".join(map(sentence, told))
+        yield TimelineStep(title, text, way, ahead=True)
+
+
+def _one_ahead(item: OrderItem, zone: str) -> str:
+    if item.fulfillment_status != LineStatus.WAITING:
+        who = _("to %(who)s") % {"who": item.recipient_name}
+        return f"{item.product_name}, {who}"
+    waits = wait_told(item, zone)
+    return f"{sentence(item.product_name)} {waits}" if waits else item.product_name
+
+
+def _many_ahead(facts: Facts) -> Iterator[tuple[str, str, str]]:
+    """How many lines wait alike, or are on their way alike."""
     zone = facts.order.company.time_zone
     alike: Counter[tuple[str, str, str]] = Counter(
         (_what_comes(facts, item), _way(item), wait_told(item, zone, named=False))
@@ -281,13 +290,14 @@ def _many_ahead(facts: Facts) -> Iterator[TimelineStep]:
     )
     for (title, way, waits), lines in alike.items():
         told = ngettext("%(n)s line.", "%(n)s lines.", lines) % {"n": grouped(lines)}
-        yield TimelineStep(title, f"{told} {waits}".strip(), way, ahead=True)
+        yield title, way, f"{told} {waits}".strip()
 
 
 def _what_comes(facts: Facts, item: OrderItem) -> str:
     if item.fulfillment_status != LineStatus.WAITING:
         when = arrival_of(facts, [item])
-        return _("Arrives %(when)s") % {"when": when} if when else _("Arrives")
+        if when or not item.product.is_virtual:
+            return _("Arrives %(when)s") % {"when": when} if when else _("Arrives")
     return _("Codes by e-mail") if item.product.is_virtual else _("Packed and sent")
 
 

@@ -14,17 +14,20 @@
   };
   document.addEventListener("announce", (event) => announce(event.detail.value));
 
+  const notice = (words, tone) => {
+    const box = document.createElement("div");
+    const line = document.createElement("p");
+    box.className = "notice";
+    box.dataset.tone = tone;
+    line.textContent = words;
+    box.append(line);
+    return box;
+  };
   const warn = (words) => {
     const box = document.getElementById("messages");
     if (!box) return announce(words);
-    const notice = document.createElement("div");
-    const line = document.createElement("p");
-    notice.className = "notice";
-    notice.dataset.tone = "bad";
-    line.textContent = words;
-    notice.append(line);
-    box.replaceChildren(notice);
-    notice.scrollIntoView({ block: "nearest" });
+    box.replaceChildren(notice(words, "bad"));
+    box.scrollIntoView({ block: "nearest" });
   };
 
   /* ---- mark a pressed button as busy, and ignore further presses */
@@ -173,7 +176,7 @@
   });
 
   /* ---- what somebody enters survives a swap: all that was entered since the request was sent and, where the page renews
-     itself, what was entered before. An open form to confirm stays as it is. */
+     itself, what was entered before. An open form to confirm stays as it is, unless what it says has changed. */
   const ticked = (field) => field.matches("[type=checkbox], [type=radio]");
   const entered = (field) => (ticked(field) ? field.checked : field.value);
   const shown = (field) => {
@@ -231,10 +234,16 @@
     kept = new Map();
     keep(detail.target);
   });
+  const said = (form) => form.querySelector("[name=shown]")?.value;
   document.addEventListener("htmx:oobBeforeSwap", ({ detail }) => {
     keep(detail.target);
     detail.target.querySelectorAll("details.confirm[open][id]").forEach((form) => {
-      detail.fragment.querySelector(`#${CSS.escape(form.id)}`)?.setAttribute("hx-preserve", "true");
+      const now = detail.fragment.querySelector(`#${CSS.escape(form.id)}`);
+      if (!now) return warn(text.changed);
+      if (said(now) === said(form)) return now.setAttribute("hx-preserve", "true");
+      now.open = true;
+      now.querySelector(".confirm__body").prepend(notice(text.changed, "warn"));
+      announce(text.changed);
     });
   });
   ["htmx:afterSwap", "htmx:oobAfterSwap"].forEach((name) => document.addEventListener(name, writeOn));

@@ -283,12 +283,18 @@ def test_a_reason_that_is_being_typed_survives_what_happens_meanwhile(
     page.keyboard.type("ce")
     expect(reason).to_have_value("Ordered twice")
 
-    # What would be cancelled has changed: it is said, and the reason stays for the next press.
-    page.get_by_role("button", name="Yes, cancel it").click()
-    expect(page.get_by_role("main")).to_contain_text("This has changed since you looked")
-    expect(page.get_by_label("Reason")).to_have_value("Ordered twice")
-    page.get_by_role("button", name="Yes, cancel it").click()
-    expect(page.get_by_role("main")).to_contain_text("Ordered twice")
+    # What would be cancelled has changed: it is said where it is confirmed, and the reason stays.
+    form = page.locator("#confirm-cancel")
+    expect(form).to_contain_text("This has changed since you looked")
+    expect(form).to_contain_text(f"Cancelled at once: {other.name}")
+    same_as_reloaded(page, "#order .timeline")
+    page.locator("summary", has_text="Cancel this order").click()
+    page.get_by_label("Reason").fill("Ordered twice")
+    # Nothing is left of it to be cancelled: the form goes, and that is said too.
+    parcel = Fulfillment.objects.get(label=order.order_number, sku=other.sku)
+    desk.claim(fulfillment=parcel, by=Actor.person(scene.clerk))
+    expect(page.locator("#messages")).to_contain_text("This has changed since you looked")
+    expect(page.locator("#confirm-cancel")).to_have_count(0)
 
 
 def test_approver_says_yes_in_the_browser(scene: Scene, open_window: Opener) -> None:

@@ -15,8 +15,18 @@ from fulfillment.models import Fulfillment, VirtualCode
 from fulfillment.states import FulfillmentStatus
 from inventory.models import Inventory, StockMovement
 from redemption.invariants.checks import Invariant
-from redemption.models import Callback, Letter, OrderItem, RedemptionOrder
+from redemption.models import (
+    Bulk,
+    BulkPart,
+    BulkRow,
+    BulkStatus,
+    Callback,
+    Letter,
+    OrderItem,
+    RedemptionOrder,
+)
 from redemption.states import OPEN_TRANSACTION, OrderStatus, TransactionStatus
+from tests.chaos.actors.files import Files, Handed
 from tests.chaos.actors.house import House
 from tests.chaos.actors.nemesis import Nemesis
 from tests.chaos.actors.people import PROMISES, Record
@@ -48,7 +58,7 @@ class Finding:
 @dataclass
 class Run:
     """Everything known about a finished run. `received`: pieces by product name; `links`: what
-    recipients did with theirs.
+    recipients did with theirs; `files`: of many orders.
     """
 
     house: House
@@ -56,6 +66,7 @@ class Run:
     nemesis: Nemesis
     received: dict[str, int]
     links: Links = field(default_factory=Links)
+    files: Files = field(default_factory=Files)
     counted: Counter[str] = field(default_factory=Counter)
 
     def finds(self, names: Set[str]) -> bool:
@@ -105,6 +116,7 @@ def _refused(run: Run) -> Iterator[Finding]:
         if (clean and exists) or exists > 1:
             yield Finding("REFUSED", told.token, f"{exists} orders; told “{told.refusal}”")
     tokens = {told.token for told in run.record.told}
+    tokens |= {str(key) for key in BulkPart.objects.values_list("pk", flat=True)}
     for order in RedemptionOrder.objects.all():
         if str(order.token) not in tokens:
             yield Finding("UNASKED", order.order_number, "nobody sent this form")
@@ -270,6 +282,48 @@ def _by_link(run: Run) -> Iterator[Finding]:
         yield Finding("LINK", "Too Late", "something is sent there")
 
 
+def _files(run: Run) -> Iterator[Finding]:
+    """Each file was taken in once. Each right row of it is placed once, or the page says why it is
+    not; of one that nobody confirmed or approved none is, and never a wrong one.
+    """
+    taken = {bulk.digest: bulk for bulk in Bulk.objects.all()}
+    if Bulk.objects.count() != len(taken) or set(taken) - set(run.files.given):
+        yield Finding("FILE", "files", "some were taken in that nobody gave, or twice")
+    for digest, one in run.files.given.items():
+        bulk = taken.get(digest)
+        if bulk is not None:
+            yield from _file(run, one, bulk)
+        elif one.page:
+            yield Finding("FILE", one.page, "was told of, and is not there")
+
+
+def _file(run: Run, one: Handed, bulk: Bulk) -> Iterator[Finding]:
+    named = {*one.right, *one.wrong}
+    got = OrderItem.objects.filter(recipient_name__in=named).select_related("order")
+    times = Counter(item.recipient_name for item in got)
+    run.counted["rows of files, placed once"] += len(times)
+    if twice := [name for name, number in times.items() if number > 1]:
+        yield Finding("FILE_ROW_ONCE", one.page, f"{len(twice)} rows were placed twice")
+    waits = BulkRow.objects.filter(bulk=bulk, part__isnull=False, part__order=None)
+    kept = {row.cells["recipient_name"] for row in waits}
+    run.counted["rows of files, not placed for a reason that is told"] += len(kept)
+    wrong = {name for name in times if name in one.wrong}
+    if wrong or times.keys() & kept or times.keys() | kept != one.right.keys():
+        figures = f"{len(times)} rows placed, {len(kept)} kept, of {len(one.right)}; {wrong} wrong"
+        yield Finding("FILE_ROWS", one.page, figures)
+    if any(not item.order.reference.startswith(one.right[item.recipient_name]) for item in got):
+        yield Finding("FILE_ROWS", one.page, "a row is in an order of another reference")
+    is_over = bulk.status in {BulkStatus.DONE, BulkStatus.READY, BulkStatus.REJECTED}
+    is_yes = bulk.status == BulkStatus.DONE
+    run.counted[f"files, {bulk.get_status_display().lower()}"] += 1
+    if not is_over or (times and not is_yes) or (one.decided == "approve" and not is_yes):
+        yield Finding("FILE", one.page, f"{bulk.status}, {len(times)} placed, {one.decided}")
+    if is_yes and bulk.parts.filter(order=None, problem="").exists():
+        yield Finding("FILE", one.page, "is placed, but for orders that nobody looked at")
+    if one.confirmed and bulk.status == BulkStatus.READY and not bulk.problem:
+        yield Finding("FILE", one.page, "was confirmed, and waits for it")
+
+
 def _statement(run: Run) -> Iterator[Finding]:
     """Each company's points statement is its account at the partner, entry by entry."""
     run.counted["statements that are the partner's ledger"] = Company.objects.count()
@@ -307,6 +361,7 @@ CHECKS: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     _mismatches,
     _answered,
     _by_link,
+    _files,
     _statement,
     _ended,
     _strange,

@@ -16,6 +16,7 @@ PRODUCTS = PLENTY + SCARCE + VIRTUAL
 ORDERS_PER_ROUND = 10
 MOST_LINES = 500  # of one order
 BY_KEY = 0.3  # the share of errands that a key does
+ORDERS_PER_FILE = 40
 A_LONG_RUN = 100  # orders; shorter runs have no order of so many lines
 
 # The processes that can fail, and how.
@@ -152,6 +153,20 @@ class Commission:
 
 
 @dataclass(frozen=True)
+class Upload:
+    """A file of many orders: a product by number and a reference for each row, and so many `wrong`
+    rows. It is given by a company when so many orders were placed; `decision`: approve, reject or
+    leave, where it waits for approval.
+    """
+
+    company: int
+    after: int
+    rows: tuple[tuple[int, str], ...]
+    wrong: int = 0
+    decision: str = "approve"
+
+
+@dataclass(frozen=True)
 class Plan:
     """A plan. `desk` says what the desk does with one parcel after another.
 
@@ -165,6 +180,7 @@ class Plan:
     desk: tuple[str, ...]
     scarce: int  # pieces of each scarce product
     commissions: tuple[Commission, ...] = ()
+    uploads: tuple[Upload, ...] = ()
 
     @property
     def blows(self) -> list[Blow]:
@@ -184,6 +200,7 @@ def make_plan(seed: int, orders: int) -> Plan:
         desk=tuple(_desk_deed(dice) for _parcel in range(2 * orders)),
         scarce=max(3, orders // 12),
         commissions=tuple(_commissions(dice, random.Random(f"{seed} links"), orders)),
+        uploads=tuple(_uploads(random.Random(f"{seed} files"), orders)),
     )
 
 
@@ -194,6 +211,7 @@ def directed(
     presses: int = 1,
     after: int = 0,
     commissions: Sequence[Commission] = (),
+    uploads: Sequence[Upload] = (),
 ) -> Plan:
     """A small plan for one purpose: the same errand repeated, and all faults at once after
     `after`.
@@ -203,7 +221,7 @@ def directed(
         for number in range(errands)
     )
     rounds = (Round(after, blows),) if blows else ()
-    return Plan(0, None, tuple(same), rounds, ("ship",), 3, tuple(commissions))
+    return Plan(0, None, tuple(same), rounds, ("ship",), 3, tuple(commissions), tuple(uploads))
 
 
 def _errand(dice: random.Random, buyer: int) -> Errand:
@@ -240,6 +258,23 @@ def _wish(dice: random.Random, size: int) -> Wish:
         after=dice.uniform(0.5, 8.0),
         answered=answered,
     )
+
+
+def _uploads(dice: random.Random, orders: int) -> Iterator[Upload]:
+    """Small files; in a long run one with more rows of a reference than an order may have."""
+    files = max(1, orders // ORDERS_PER_FILE)
+    for number in range(files):
+        size = dice.choices((3, 12, 40), (40, 40, 20))[0]
+        references = [f"File {number} {letter}" for letter in "ABCDEFGH"[: max(1, size // 3)]]
+        if orders >= A_LONG_RUN and number == files // 2:
+            size, references = MOST_LINES + 20, references[:1]
+        yield Upload(
+            company=number % COMPANIES if size <= MOST_LINES else 0,  # which has the points
+            after=number * orders // files,
+            rows=tuple((dice.randrange(PRODUCTS), dice.choice(references)) for _row in range(size)),
+            wrong=dice.choice((0, 0, 2)),
+            decision=dice.choices(("approve", "reject", "leave"), (75, 15, 10))[0],
+        )
 
 
 def _by_link(dice: random.Random, wish: Wish) -> Wish:

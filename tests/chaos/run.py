@@ -27,6 +27,7 @@ from tests.accounts.factories import UserFactory
 from tests.chaos import incidents
 from tests.chaos.actors.clock import the_night_passes
 from tests.chaos.actors.desk import Clerk
+from tests.chaos.actors.files import Bulks
 from tests.chaos.actors.house import House, Postgres
 from tests.chaos.actors.nemesis import Nemesis, wait
 from tests.chaos.actors.office import Office
@@ -60,7 +61,8 @@ _PASS = """
     WHERE kind = 'digest' AND sent_at > now() - interval '1 hour'
 """
 _EXPIRE = """
-    UPDATE redemption_order SET approve_by = now() WHERE status = 'AWAITING_APPROVAL'
+    UPDATE redemption_order SET approve_by = now() WHERE status = 'AWAITING_APPROVAL';
+    UPDATE redemption_bulk SET approve_by = now() WHERE status = 'WAITING'
 """
 # The dates of all waiting lines come, and the time for every answer is over.
 _TIME_COMES = """
@@ -69,8 +71,9 @@ _TIME_COMES = """
     UPDATE redemption_linewait SET next_attempt_at = order_item.waits_until FROM order_item
     WHERE order_item.id = item_id AND ended_at IS NULL AND raised = 0
 """
-# Leases for letters and callbacks are long, so a holder for 15 s counts as dead.
+# Leases for letters, callbacks and files are long, so a holder for 15 s counts as dead.
 _BURY = """
+    UPDATE redemption_bulk SET lease_until = now() WHERE lease_until < now() + interval '105 s';
     UPDATE redemption_letter SET lease_until = now() WHERE lease_until < now() + interval '45 s';
     UPDATE redemption_recipientask SET lease_until = now()
     WHERE lease_until < now() + interval '45 s';
@@ -82,6 +85,7 @@ _OPEN = """
          + (SELECT count(*) FROM loyalty_transaction WHERE status IN ('INTENDED','SENT','UNKNOWN')
             OR doubt <> '' AND next_attempt_at IS NOT NULL)
          + (SELECT count(*) FROM redemption_linewait WHERE next_attempt_at IS NOT NULL)
+         + (SELECT count(*) FROM redemption_bulk WHERE status IN ('READING', 'PLACING', 'WAITING'))
          + (SELECT count(*) FROM redemption_letter WHERE next_attempt_at IS NOT NULL)
          + (SELECT count(*) FROM redemption_recipientask WHERE next_attempt_at IS NOT NULL)
          + (SELECT count(*) FROM redemption_callback WHERE state IN ('RECEIVED', 'PARKED'))
@@ -125,7 +129,7 @@ def run(
         town.open()
         over = _strike(house, plan, town, nemesis, recovery)
         town.close()
-        told = Run(house, town.record, nemesis, town.received, town.links)
+        told = Run(house, town.record, nemesis, town.received, town.links, town.files)
         _wait_for_quiet(house, told, sought, patience)
         town.go_home(at_once=told.finds(sought))
         quiet = time.monotonic() - over
@@ -237,6 +241,14 @@ class Town:
         names = [name for name, _path in self._products]
         office = self._world.new_seat(Role.BUYER, companies[0])
         self._office = Office(office, names, plan.commissions, self.record)
+        self._bulks = Bulks(
+            {each.name: self._seated(each, Role.BUYER) for each in companies},
+            {each.name: self._seated(each, Role.OWNER) for each in companies},
+            list(Product.objects.order_by("points_cost").values_list("sku", flat=True)),
+            plan.uploads,
+            self.record,
+        )
+        self.files = self._bulks.files
         self.links = Links()
         self._recipients = Recipients(house.mailbox, house.url, self.links)
         deeds = itertools.cycle(plan.desk)
@@ -254,6 +266,7 @@ class Town:
                 self._house.sandbox.control("POST", "/book", booking)
         self._deciders.start()
         self._office.start()
+        self._bulks.start()
         self._recipients.start()
         for clerk in self._clerks:
             clerk.start()
@@ -272,6 +285,7 @@ class Town:
         for thread in self._threads:
             thread.join()
         self._office.finish()
+        self._bulks.finish()
         self._recipients.finish()
         self._deciders.finish()
 

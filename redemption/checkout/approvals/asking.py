@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager
 from accounts.seats.stand_ins import approvers_of, deputies_of
@@ -77,6 +78,11 @@ def people_asked(letters: Sequence[Letter]) -> list[str]:
     """The names of those who were asked to decide on an order, by its letters."""
     names = (each.facts.get("name", "") for each in letters if each.kind in TO_APPROVERS)
     return list(dict.fromkeys(name for name in names if name))
+
+
+def told_asked(names: Sequence[str]) -> str:
+    """Who was asked to decide: a sentence; "" when nobody was."""
+    return _("Asked: %(names)s.") % {"names": ", ".join(names)} if names else ""
 
 
 def remind_approvers() -> int:

@@ -11,7 +11,7 @@ from accounts.models import AccountManager
 from accounts.permissions import may_approve, may_redeem
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.texts.times import exact
-from redemption.checkout.approvals.asking import who_decides
+from redemption.checkout.approvals.asking import told_asked, who_decides
 from redemption.checkout.limits import Allowance, allowances_of
 from redemption.checkout.rows import COLUMNS, label_of
 from redemption.models import Bulk, BulkPart, BulkRow, BulkStatus
@@ -152,12 +152,8 @@ def bulk_page(bulk: Bulk, seat: AccountManager, header: Header, problem: str = "
 
 def _waits(bulk: Bulk) -> str:
     until = exact(bulk.approve_by, zone=bulk.seat.company.time_zone) if bulk.approve_by else ""
-    names = ", ".join(str(each.seat.user) for each in who_decides(bulk))
-    told = [
-        _("Waiting for approval until %(when)s.") % {"when": until},
-        _("Asked: %(names)s.") % {"names": names} if names else "",
-    ]
-    return " ".join(filter(None, told))
+    asked = told_asked([str(each.seat.user) for each in who_decides(bulk)])
+    return f"{_('Waiting for approval until %(when)s.') % {'when': until}} {asked}".strip()
 
 
 def wrong_rows(bulk: Bulk) -> list[list[Any]]:

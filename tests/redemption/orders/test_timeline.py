@@ -98,6 +98,16 @@ def test_a_refusal_says_why_and_that_nothing_was_taken(
     assert not any(step.ahead for step in timeline(order))
 
 
+def test_what_comes_in_one_way_is_one_step_that_names_each(
+    seat: AccountManager, book: Product, card: Product
+) -> None:
+    order = paid(seat, (book, 1), (ProductFactory.create(name="Mug", in_stock=5), 1), (card, 1))
+    ahead = {step.title: step.text for step in timeline(order) if step.ahead}
+    assert ahead["Arrives"] == "Bicycles, to Ada Byron. Mug, to Ada Byron."
+    assert ahead["Codes by e-mail"] == "Gift card, to Ada Byron"
+    assert len(ahead) == len([step for step in timeline(order) if step.ahead])
+
+
 def test_a_parcel_is_followed_from_the_desk_to_its_recipient(
     seat: AccountManager, book: Product
 ) -> None:
