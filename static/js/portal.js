@@ -253,16 +253,25 @@
     target.querySelectorAll("[autofocus]").forEach((field) => field.removeAttribute("autofocus"));
   });
 
-  /* ---- when a swap removes the focused element, focus the heading of the new content */
-  let left;
+  /* ---- when a swap removes the focused element: where the page renews itself, focus what takes its place; else, or when nothing
+     does, the heading of the new content. An element with an id is found by htmx. */
+  const looks = ({ localName, href, name, value, textContent }) =>
+    [localName, href || [name, value, textContent.replace(/\s+/g, " ").trim()]].join();
+  const alike = (look) => [...document.querySelectorAll("a[href], button, summary")].filter((each) => looks(each) === look);
+  let left, look, place;
   ["htmx:beforeSwap", "htmx:oobBeforeSwap"].forEach((name) => {
-    document.addEventListener(name, (event) => {
-      if (event.detail.target.contains(document.activeElement)) left = event.detail.target;
+    document.addEventListener(name, ({ detail }) => {
+      const focused = document.activeElement;
+      if (!detail.target.contains(focused)) return;
+      left = detail.target;
+      look = request.requestConfig.triggeringEvent?.isTrusted ? undefined : looks(focused);
+      place = alike(look).indexOf(focused);
     });
   });
   const land = () => {
     if (left && document.activeElement === document.body) {
-      left.querySelector("[data-landing]")?.focus({ preventScroll: true });
+      const now = left.isConnected ? left : document.getElementById(left.id);
+      (alike(look)[place] || now?.querySelector("[data-landing]"))?.focus({ preventScroll: true });
     }
     left = undefined;
   };
