@@ -15,6 +15,7 @@ from tests.browser.scene import Scene
 from tests.browser.test_live import same_as_reloaded
 from tests.browser.window import Window
 from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -36,6 +37,7 @@ def test_each_part_that_renews_itself_is_as_reloaded_and_keeps_the_focus(
 ) -> None:
     owner = scene.new_seat("owner", scene.new_company(points=100_000))
     order = scene.place((scene.card, 1), (scene.book, 1), seat=owner)
+    eventually(order.items.filter(fulfillment_status="DELIVERED").exists, "the code has come")
     page = open_window(owner).go("/")
 
     # home, when the balance has come
