@@ -292,21 +292,21 @@ def _files(run: Run) -> Iterator[Finding]:
     for digest, one in run.files.given.items():
         bulk = taken.get(digest)
         if bulk is not None:
-            yield from _file(run, one, bulk)
+            yield from findings_of_file(one, bulk, run.counted)
         elif one.page:
             yield Finding("FILE", one.page, "was told of, and is not there")
 
 
-def _file(run: Run, one: Handed, bulk: Bulk) -> Iterator[Finding]:
+def findings_of_file(one: Handed, bulk: Bulk, counted: Counter[str]) -> Iterator[Finding]:
     named = {*one.right, *one.wrong}
     got = OrderItem.objects.filter(recipient_name__in=named).select_related("order")
     times = Counter(item.recipient_name for item in got)
-    run.counted["rows of files, placed once"] += len(times)
+    counted["rows of files, placed once"] += len(times)
     if twice := [name for name, number in times.items() if number > 1]:
         yield Finding("FILE_ROW_ONCE", one.page, f"{len(twice)} rows were placed twice")
     waits = BulkRow.objects.filter(bulk=bulk, part__isnull=False, part__order=None)
     kept = {row.cells["recipient_name"] for row in waits}
-    run.counted["rows of files, not placed for a reason that is told"] += len(kept)
+    counted["rows of files, not placed for a reason that is told"] += len(kept)
     wrong = {name for name in times if name in one.wrong}
     if wrong or times.keys() & kept or times.keys() | kept != one.right.keys():
         figures = f"{len(times)} rows placed, {len(kept)} kept, of {len(one.right)}; {wrong} wrong"
@@ -315,7 +315,7 @@ def _file(run: Run, one: Handed, bulk: Bulk) -> Iterator[Finding]:
         yield Finding("FILE_ROWS", one.page, "a row is in an order of another reference")
     is_over = bulk.status in {BulkStatus.DONE, BulkStatus.READY, BulkStatus.REJECTED}
     is_yes = bulk.status == BulkStatus.DONE
-    run.counted[f"files, {bulk.get_status_display().lower()}"] += 1
+    counted[f"files, {bulk.get_status_display().lower()}"] += 1
     if not is_over or (times and not is_yes) or (one.decided == "approve" and not is_yes):
         yield Finding("FILE", one.page, f"{bulk.status}, {len(times)} placed, {one.decided}")
     if is_yes and bulk.parts.filter(order=None, problem="").exists():

@@ -266,12 +266,16 @@ def _uploads(dice: random.Random, orders: int) -> Iterator[Upload]:
     for number in range(files):
         size = dice.choices((3, 12, 40), (40, 40, 20))[0]
         references = [f"File {number} {letter}" for letter in "ABCDEFGH"[: max(1, size // 3)]]
+        first = 0
         if orders >= A_LONG_RUN and number == files // 2:
-            size, references = MOST_LINES + 20, references[:1]
+            # by e-mail, for the desk would pack such an order for minutes
+            size, references, first = MOST_LINES + 20, references[:1], PLENTY + SCARCE
         yield Upload(
             company=number % COMPANIES if size <= MOST_LINES else 0,  # which has the points
             after=number * orders // files,
-            rows=tuple((dice.randrange(PRODUCTS), dice.choice(references)) for _row in range(size)),
+            rows=tuple(
+                (dice.randrange(first, PRODUCTS), dice.choice(references)) for _row in range(size)
+            ),
             wrong=dice.choice((0, 0, 2)),
             decision=dice.choices(("approve", "reject", "leave"), (75, 15, 10))[0],
         )

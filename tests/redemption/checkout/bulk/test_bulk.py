@@ -4,6 +4,7 @@ import io
 import re
 import uuid
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -24,6 +25,9 @@ from redemption.models import Bulk, BulkRow, BulkStatus, OrderItem, RedemptionOr
 from redemption.saga.steps import RedemptionError
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
+from tests.chaos.actors.files import Handed
+from tests.chaos.checks import findings_of_file
+from tests.chaos.plan import Upload
 from tests.support.visitor import forms_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -380,7 +384,8 @@ class Killed(BaseException):
 def three_orders(monkeypatch: pytest.MonkeyPatch, seat: AccountManager) -> Bulk:
     # replaced: one order a slice
     monkeypatch.setattr(services, "MOST_ORDERS", 1)
-    return confirmed(seat, file_of(*people(2, "A"), *people(2, "B"), *people(2, "C")))
+    rows = (row.replace("Person", each) for each in "ABC" for row in people(2, each))
+    return confirmed(seat, file_of(*rows))
 
 
 def killed_and_taken_up(monkeypatch: pytest.MonkeyPatch, bulk: Bulk) -> list[str]:
@@ -407,14 +412,23 @@ def killed_and_taken_up(monkeypatch: pytest.MonkeyPatch, bulk: Bulk) -> list[str
     return [f"{item.order.reference}: {item.recipient_name}" for item in items]
 
 
-ONCE = [f"{reference}: Person {n}" for reference in "ABC" for n in range(2)]
+def found_in(bulk: Bulk) -> set[str]:
+    """What the chaos suite finds wrong with what became of the three orders' file."""
+    right = {f"{reference} {n}": reference for reference in "ABC" for n in range(2)}
+    one = Handed(Upload(0, 0, ()), "", right, page=bulk.name, confirmed=True)
+    return {each.name for each in findings_of_file(one, bulk, Counter())}
+
+
+ONCE = [f"{reference}: {reference} {n}" for reference in "ABC" for n in range(2)]
 
 
 def test_a_killed_process_places_no_row_twice_and_forgets_none(
     monkeypatch: pytest.MonkeyPatch, seat: AccountManager, card: Product
 ) -> None:
-    assert killed_and_taken_up(monkeypatch, three_orders(monkeypatch, seat)) == ONCE
+    bulk = three_orders(monkeypatch, seat)
+    assert killed_and_taken_up(monkeypatch, bulk) == ONCE
     assert check_invariants(at_rest=False) == []
+    assert found_in(bulk) == set()
 
 
 def test_without_its_transaction_and_its_token_an_order_is_placed_twice(
@@ -437,3 +451,4 @@ def test_without_its_transaction_and_its_token_an_order_is_placed_twice(
     monkeypatch.setattr(services, "_place_part", untold)
     monkeypatch.setattr(services, "transaction", SimpleNamespace(atomic=nullcontext))
     assert len(killed_and_taken_up(monkeypatch, bulk)) > len(ONCE)
+    assert found_in(bulk) == {"FILE_ROW_ONCE"}
