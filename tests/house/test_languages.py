@@ -37,7 +37,7 @@ MARKUP = {
     "503.html": "hourglass",
     "allauth/elements/button.html": "href button class danger quiet primary form id name value type",
     "redemption/orders/_step.html": "li data tone aria current step class is ahead",
-    "ui/_words.html": "data offline refused copied",
+    "ui/_words.html": "data offline refused changed copied",
     "ui/entrance.html": "gate art",
 }
 # What the code tells partners and developers, who read English.
