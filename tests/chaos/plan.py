@@ -261,21 +261,22 @@ def _wish(dice: random.Random, size: int) -> Wish:
 
 
 def _uploads(dice: random.Random, orders: int) -> Iterator[Upload]:
-    """Small files; in a long run one with more rows of a reference than an order may have."""
+    """Small files, one in four with products that may run out, which refuses the order of their
+    reference; in a long run one with more rows of a reference than an order may have, by e-mail,
+    for the desk would pack it for minutes.
+    """
+    cards = range(PLENTY + SCARCE, PRODUCTS)
     files = max(1, orders // ORDERS_PER_FILE)
     for number in range(files):
         size = dice.choices((3, 12, 40), (40, 40, 20))[0]
         references = [f"File {number} {letter}" for letter in "ABCDEFGH"[: max(1, size // 3)]]
-        first = 0
+        offered = [*range(PLENTY + SCARCE if number % 4 == 1 else PLENTY), *cards]
         if orders >= A_LONG_RUN and number == files // 2:
-            # by e-mail, for the desk would pack such an order for minutes
-            size, references, first = MOST_LINES + 20, references[:1], PLENTY + SCARCE
+            size, references, offered = MOST_LINES + 20, references[:1], [*cards]
         yield Upload(
             company=number % COMPANIES if size <= MOST_LINES else 0,  # which has the points
             after=number * orders // files,
-            rows=tuple(
-                (dice.randrange(first, PRODUCTS), dice.choice(references)) for _row in range(size)
-            ),
+            rows=tuple((dice.choice(offered), dice.choice(references)) for _row in range(size)),
             wrong=dice.choice((0, 0, 2)),
             decision=dice.choices(("approve", "reject", "leave"), (75, 15, 10))[0],
         )

@@ -152,8 +152,8 @@ def bulk_page(bulk: Bulk, seat: AccountManager, header: Header, problem: str = "
 
 def _waits(bulk: Bulk) -> str:
     until = exact(bulk.approve_by, zone=bulk.seat.company.time_zone) if bulk.approve_by else ""
-    asked = told_asked([str(each.seat.user) for each in who_decides(bulk)])
-    return f"{_('Waiting for approval until %(when)s.') % {'when': until}} {asked}".strip()
+    told = _("Waiting for approval until %(when)s.") % {"when": until}
+    return f"{told} {told_asked([str(each.seat.user) for each in who_decides(bulk)])}".strip()
 
 
 def wrong_rows(bulk: Bulk) -> list[list[Any]]:
