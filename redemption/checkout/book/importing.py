@@ -128,7 +128,7 @@ def _page(texts: Texts, problem: str = "") -> ImportPage:
             wrong[column].append(detail)
             facts = {"row": number + 1, "column": label_of(column), "why": detail}
             errors.append((f"{number}-{column}", _("Row %(row)s, %(column)s: %(why)s") % facts))
-        rows.append(PageRow([_cell(number, column, text, wrong) for column in FIELDS], ""))
+        rows.append(PageRow(number, [_cell(number, column, text, wrong) for column in FIELDS], ""))
     if errors and not problem:
         problem = _("Please correct this. Nothing is kept yet.")
     return ImportPage(
