@@ -54,6 +54,7 @@ from loyalty_portal.admin_site.base import (
     TabularInline,
     badge,
 )
+from loyalty_portal.admin_site.counts import told
 from loyalty_portal.admin_site.found import Branch, number_of
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.audit.models import TrailKind
@@ -187,8 +188,8 @@ class CompanyAdmin(Onboarding):
         return str(company.get_tier_level_display())
 
     @admin.display(description=_("seats"))
-    def seat_count(self, company: Company) -> int:
-        return int(getattr(company, "seat_total", 0))
+    def seat_count(self, company: Company) -> str:
+        return told(getattr(company, "seat_total", 0))
 
     @admin.display(description=_("last known balance"))
     def balance(self, company: Company) -> SafeString:
@@ -301,8 +302,8 @@ class UserAdmin(Resetting, DjangoUserAdmin[User]):
         return answer
 
     @admin.display(description=_("seats"))
-    def seat_count(self, user: User) -> int:
-        return int(getattr(user, "seat_total", 0))
+    def seat_count(self, user: User) -> str:
+        return told(getattr(user, "seat_total", 0))
 
     @admin.display(description=_("password"))
     def password_set(self, user: User) -> SafeString:
@@ -354,8 +355,8 @@ class GroupAdmin(PortalAdmin[Group], DjangoGroupAdmin):
         return super().get_queryset(request).annotate(people_total=people)
 
     @admin.display(description=_("people"))
-    def people(self, group: Group) -> int:
-        return int(getattr(group, "people_total", 0))
+    def people(self, group: Group) -> str:
+        return told(getattr(group, "people_total", 0))
 
 
 def _tell_owners(request: HttpRequest, person: User, change: SeatChange, **more: Any) -> None:

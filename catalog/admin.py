@@ -25,6 +25,7 @@ from catalog.selectors import stored_product, variant_to_follow
 from catalog.services import save_product
 from catalog.texts.words import safe_html
 from loyalty_portal.admin_site.base import PortalAdmin, badge
+from loyalty_portal.admin_site.counts import told
 from loyalty_portal.admin_site.found import Branch, number_of
 from loyalty_portal.admin_site.found import with_words as with_family_words
 from loyalty_portal.admin_site.verbs import actor_of
@@ -226,8 +227,8 @@ class CategoryAdmin(PortalAdmin[Category]):
         )
 
     @admin.display(description=_("products"))
-    def product_count(self, category: Category) -> int:
-        return int(getattr(category, "product_total", 0))
+    def product_count(self, category: Category) -> str:
+        return told(getattr(category, "product_total", 0))
 
 
 @admin.register(Family)
@@ -264,8 +265,8 @@ class FamilyAdmin(PortalAdmin[Family]):
         return [with_family_words(families, term, "name"), families.filter(code__startswith=term)]
 
     @admin.display(description=_("products"))
-    def product_count(self, family: Family) -> int:
-        return int(getattr(family, "product_total", 0))
+    def product_count(self, family: Family) -> str:
+        return told(getattr(family, "product_total", 0))
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Save the rows of the grid with the catalogue's services."""

@@ -32,7 +32,7 @@ from fulfillment.returning import return_units
 from fulfillment.services import DeskError
 from fulfillment.states import TO_SEND
 from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge
-from loyalty_portal.admin_site.found import Branch
+from loyalty_portal.admin_site.found import MOST_FOUND, Branch
 from loyalty_portal.admin_site.lists import KeyedDateFilter, at_once
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
@@ -160,7 +160,8 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
 
     def found_by(self, term: str) -> Sequence[Branch]:
         to_send = waiting().order_by()
-        tracked = tracked_as(term.replace(" ", "").upper())
+        # Cut before the join: PostgreSQL expects more parcels of one number than there are.
+        tracked = tracked_as(term.replace(" ", "").upper()).order_by().values("pk")[:MOST_FOUND]
         return [
             desk().order_by().filter(label=order_number_in(term) or term),
             (ShipmentLine.objects.order_by().filter(shipment__in=tracked), "fulfillment"),

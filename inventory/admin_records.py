@@ -178,7 +178,7 @@ class OpenFilter(admin.SimpleListFilter):
         return queryset.filter(quantity=spent) if self.value() == "spent" else queryset
 
 
-class ReservationAdmin(FindsProducts, ReadOnlyAdmin[Reservation]):
+class ReservationAdmin(ReadOnlyAdmin[Reservation]):
     """Reservations: the pieces that each order line holds."""
 
     list_display = [
@@ -192,9 +192,18 @@ class ReservationAdmin(FindsProducts, ReadOnlyAdmin[Reservation]):
     ]
     list_select_related = ["product"]
     list_filter = [OpenFilter]
+    search_fields = ["product__name"]
+    search_help_text = gettext_lazy("Name or SKU")
     ordering = ["-id"]  # the time is in the key, which has an index
     fields = ["product", "reference", "quantity", "released", "consumed", "open", "created_at"]
     readonly_fields = ["open"]
+
+    def found_by(self, term: str) -> Sequence[Branch]:
+        rows = Reservation.objects.order_by()
+        if not search_words(term):
+            return [rows.none()]
+        found = with_words(Product.objects.order_by(), term)
+        return [rows.filter(product__in=found.values("pk"))]
 
 
 class LowStockRuleAdmin(KeptAdmin[LowStockRule]):

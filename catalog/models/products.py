@@ -270,7 +270,27 @@ class Product(models.Model):
                 name="product_offer_ends",
                 condition=Q(is_active=True, available_until__isnull=False),
             ),
+            # The lists of the back office, by name: all, and what few products are.
             models.Index(fields=["name", "id"], name="product_by_name"),
+            models.Index(
+                fields=["name", "id"], name="product_off_by_name", condition=Q(is_active=False)
+            ),
+            models.Index(
+                fields=["stock_status", "name", "id"],
+                name="product_short_by_name",
+                condition=Q(stock_status__in=["LOW", "OUT"]),
+            ),
+            models.Index(fields=["category", "name", "id"], name="product_category_by_name"),
+            models.Index(
+                fields=["name", "id"],
+                name="product_virtual_by_name",
+                condition=Q(product_type="VIRTUAL"),
+            ),
+            models.Index(
+                fields=["minimum_tier", "name", "id"],
+                name="product_tier_by_name",
+                condition=Q(minimum_tier__in=["SILVER", "GOLD", "PLATINUM"]),
+            ),
             GinIndex(fields=["search"], name="product_search"),
             GinIndex(
                 TitleWords("search"),

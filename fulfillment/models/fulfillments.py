@@ -165,6 +165,11 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
             models.Index(fields=["partner_id"], name="fulfillment_partner_id"),
             models.Index(fields=["label"], name="fulfillment_label"),
             models.Index(
+                fields=["status", "reference"],
+                name="fulfillment_at_partner",
+                condition=Q(channel="PARTNER") & ~Q(status="DELIVERED"),
+            ),
+            models.Index(
                 fields=["promised_by", "id"],
                 name="fulfillment_promised",
                 condition=Q(channel="DESK"),

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery, SearchVector
-from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import IntegerField, OuterRef, QuerySet, Subquery
+
+from loyalty_portal.admin_site.counts import MOST
 
 MOST_FOUND = 1_000  # rows of one branch
 MOST_OWNERS = 10  # companies or people whose rows are looked for
@@ -69,9 +70,13 @@ def newest_of(
     return [rows.filter(**{column: owner}).order_by(by) for owner in list(owners)[:MOST_OWNERS]]
 
 
-def number_of(rows: QuerySet[Any], owner: str) -> Coalesce:
-    """How many of these rows each row of a list owns. PostgreSQL counts those of the rows of a page
-    alone, unlike with a join, which counts all.
+class _NumberOfRows(Subquery):
+    template = "(SELECT count(*) FROM (%(subquery)s) AS owned)"
+    output_field = IntegerField()
+
+
+def number_of(rows: QuerySet[Any], owner: str) -> Subquery:
+    """How many of these rows each row of a list owns, at most MOST + 1. PostgreSQL counts those of
+    the rows of a page alone, unlike with a join, which counts all.
     """
-    own = rows.filter(**{owner: OuterRef("pk")}).order_by().values(owner)
-    return Coalesce(Subquery(own.annotate(number=Count("pk")).values("number")), 0)
+    return _NumberOfRows(rows.filter(**{owner: OuterRef("pk")}).order_by().values("pk")[: MOST + 1])

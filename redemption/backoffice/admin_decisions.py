@@ -43,6 +43,7 @@ from redemption.backoffice.search.lists import lines_found, numbered
 from redemption.backoffice.selectors import (
     LineRecord,
     decided,
+    events_of,
     line_records,
     proposal_of,
     recorded_event,
@@ -56,7 +57,7 @@ from redemption.orders.actions import (
     transaction_decisions,
 )
 from redemption.saga.steps import RedemptionError
-from redemption.states import REMEDIES, UNCLEAR, DecisionStatus, Verdict
+from redemption.states import REMEDIES, UNCLEAR, DecisionStatus, LineStatus, Verdict
 
 Row = TypeVar("Row", LoyaltyTransaction, OrderItem)
 
@@ -129,7 +130,7 @@ class _DecidingAdmin(ActingAdmin[Row], Generic[Row]):
 
     def facts(self, request: HttpRequest, row: Row) -> dict[str, object]:
         told = self.told(row)
-        events = row.events.select_related("by", "item", "transaction")
+        events = events_of(row)
         return {
             "order": row.order,
             "told": told,
@@ -304,12 +305,33 @@ def _services_of(item: OrderItem) -> Any:
     return remedies if waiting.exists() else delivery_decisions
 
 
+_AT_PARTNER = Fulfillment.objects.filter(channel=Channel.PARTNER)
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """Filters lines by the status of their delivery, which is the line's and has an index."""
+
+    title = gettext_lazy("status")
+    parameter_name = "status"
+    reached = (
+        LineStatus.REQUESTED, LineStatus.DELIVERED, LineStatus.FAILED, LineStatus.CANCELLED,
+    )  # fmt: skip
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(status.value, status.label) for status in self.reached]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[OrderItem]) -> QuerySet[OrderItem]:
+        if self.value() not in self.reached:
+            return queryset
+        return queryset.filter(pk__in=_AT_PARTNER.filter(status=self.value()).values("reference"))
+
+
 class DeliveryAdmin(_DecidingAdmin[OrderItem]):
     """Lines that a partner delivers. Codes belong to the company and are never shown here."""
 
     list_display = ["order_number", "what", "recipient_email", "status_shown"]
     list_select_related = ["order"]
-    list_filter = ["fulfillment_status"]
+    list_filter = [StatusFilter]
     search_fields = ["sku"]
     search_help_text = gettext_lazy("Order number, SKU or the recipient's e-mail")
     ordering = ["-id"]
@@ -331,8 +353,7 @@ class DeliveryAdmin(_DecidingAdmin[OrderItem]):
     }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderItem]:
-        parcels = Fulfillment.objects.filter(channel=Channel.PARTNER)
-        rows = super().get_queryset(request).filter(pk__in=parcels.values("reference"))
+        rows = super().get_queryset(request).filter(pk__in=_AT_PARTNER.values("reference"))
         return rows.select_related("order__company")
 
     def found_by(self, term: str) -> Sequence[Branch]:

@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.backoffice.finding import company_keys
 from catalog.importing.records import RowError
-from loyalty_portal.admin_site.base import ActingAdmin
+from loyalty_portal.admin_site.base import ActingAdmin, KnownChoice
 from loyalty_portal.admin_site.found import Branch, newest_of
 from loyalty_portal.admin_site.lists import KeyedDateFilter
 from loyalty_portal.admin_site.refusals import RefusedError
@@ -213,21 +213,20 @@ class ReconciliationAdmin(ActingAdmin[Reconciliation]):
         status: int = 200,
     ) -> TemplateResponse:
         ways = WAYS if settings.LOYALTY_API_STATEMENT else {"file": WAYS["file"]}
-        acts = {
-            how: Act(
-                label=label,
-                href=reverse(f"admin:{self._address('compare')}", args=[how]),
-                form=tried.get(how) or form_class(auto_id=f"{how}-%s"),
-                tried=how in tried,
-            )
-            for how, (form_class, _act, label) in ways.items()
-        }
+        acts = {}
+        media = self.media
+        for how, (form_class, _act, label) in ways.items():
+            form = tried.get(how) or form_class(auto_id=f"{how}-%s")
+            self._search_companies(form)
+            media += form.media
+            href = reverse(f"admin:{self._address('compare')}", args=[how])
+            acts[how] = Act(label=label, href=href, form=form, tried=how in tried)
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": _("Compare with the partner"),
-            "media": self.media,
+            "media": media,
             "acts": acts,
             "errors": errors,
             "more": more,
@@ -235,6 +234,13 @@ class ReconciliationAdmin(ActingAdmin[Reconciliation]):
         return TemplateResponse(
             request, "admin/redemption/reconciliation/compare.html", context, status=status
         )
+
+    def _search_companies(self, form: Form) -> None:
+        """Let the company be searched for: a list of thousands has no use, and takes long."""
+        field: Any = form.fields["company"]
+        source: Any = Reconciliation._meta.get_field("company")
+        field.widget = KnownChoice(source, self.admin_site, choices=field.choices)
+        field.widget.is_required = field.required
 
     @admin.display(description=gettext_lazy("company"), ordering="company__name")
     def company_shown(self, run: Reconciliation) -> SafeString:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django.contrib import admin
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -28,6 +28,7 @@ from redemption.backoffice.forms import (
 from redemption.backoffice.search.lists import lines_found
 from redemption.backoffice.selectors import (
     decided,
+    events_of,
     line_records,
     proposal_of,
     recorded_event,
@@ -75,10 +76,10 @@ def _reject(item: LineUnits, data: dict[str, Any], by: Actor) -> str:
     return _("Rejected. Something else may be proposed.")
 
 
-_OPEN = Decision.objects.filter(
-    item=OuterRef("pk"), verdict__in=ABOUT_UNITS, status=DecisionStatus.PROPOSED
-)
-_DUE = LineReturn.objects.filter(item=OuterRef("pk"), decided_at=None)
+_OPEN = Decision.objects.filter(verdict__in=ABOUT_UNITS, status=DecisionStatus.PROPOSED)
+_DUE = LineReturn.objects.filter(decided_at=None)
+# Lines by their keys: with OR, PostgreSQL would read all lines.
+_PROPOSED, _RETURNED = (rows.order_by().values("item") for rows in (_OPEN, _DUE))
 
 
 class WaitingFilter(admin.SimpleListFilter):
@@ -87,8 +88,8 @@ class WaitingFilter(admin.SimpleListFilter):
     title = gettext_lazy("waits")
     parameter_name = "waits"
     kinds = {
-        "due": Q(Exists(_DUE)),
-        "proposed": Q(Exists(_OPEN)),
+        "due": Q(pk__in=_RETURNED),
+        "proposed": Q(pk__in=_PROPOSED),
         "back": Q(quantity_returned__gt=0),
         "credited": Q(quantity_credited__gt=0),
     }
@@ -107,7 +108,7 @@ class WaitingFilter(admin.SimpleListFilter):
         return [{**first, "display": _("To decide")}, *others]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[LineUnits]) -> QuerySet[LineUnits]:
-        waits = self.kinds["due"] | self.kinds["proposed"]
+        waits = Q(pk__in=_RETURNED.union(_PROPOSED))
         return queryset.filter(self.kinds.get(self.value() or "", waits))
 
 
@@ -170,7 +171,7 @@ class LineUnitsAdmin(ActingAdmin[LineUnits]):
         due = read.due
         returned = proposal.returned if isinstance(proposal, Decision) else None
         own = made["own"] or bool(returned and recorded(actor, returned))
-        events = row.events.select_related("by", "item", "transaction")
+        events = events_of(row)
         return {
             **made,
             "order": row.order,

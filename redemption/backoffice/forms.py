@@ -303,9 +303,7 @@ class RejectProposalForm(ConfirmForm):
 class CompareForm(forms.Form):
     """Compare with the partner's statement now."""
 
-    company = RowField(
-        Company.objects.order_by("name"), label=_("Company"), widget=UnfoldAdminSelectWidget
-    )
+    company = RowField(Company.objects.order_by("name"), label=_("Company"))
     since = DayField(
         label=_("From"),
         help_text=_("A day (UTC). Empty: since the last time, or the oldest open difference."),
@@ -333,7 +331,6 @@ class StatementFileForm(forms.Form):
         label=_("Company"),
         help_text=_("Empty: each company whose account stands in the file."),
         required=False,
-        widget=UnfoldAdminSelectWidget,
     )
 
     def clean(self) -> dict[str, Any]:

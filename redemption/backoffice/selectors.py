@@ -170,6 +170,12 @@ def decided(about: LoyaltyTransaction | OrderItem, actor: Actor) -> dict[str, ob
     }
 
 
+def events_of(about: LoyaltyTransaction | OrderItem) -> QuerySet[OrderEvent]:
+    """What happened to a transaction or a line; found by its order, whose events have an index."""
+    events: QuerySet[OrderEvent] = about.events.filter(order=about.order_id)
+    return events.select_related("by", "item", "transaction")
+
+
 def proposal_of(about: LoyaltyTransaction | OrderItem) -> UUID | None:
     """The id of the open proposal about a transaction or a line; None without one."""
     waiting = about.decisions.filter(status=DecisionStatus.PROPOSED)

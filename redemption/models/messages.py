@@ -47,6 +47,11 @@ TO_APPROVERS = (
     LetterKind.APPROVAL_ENDING,
 )
 
+# Nearly each order has them, so a list of them needs no index of their kind.
+FREQUENT = (
+    LetterKind.CONFIRMED.value, LetterKind.SHIPPED.value, LetterKind.DELIVERED.value,
+)  # fmt: skip
+
 
 class Letter(LeasedWork):
     """A letter to be sent once. The row is both the intent and the record."""
@@ -87,6 +92,9 @@ class Letter(LeasedWork):
             due_index("letter_due"),
             models.Index(OpClass(Upper("to"), "text_pattern_ops"), name="letter_to"),
             models.Index(fields=["-id"], name="letter_unsent", condition=Q(sent_at__isnull=True)),
+            models.Index(
+                fields=["kind", "-id"], name="letter_of_rare_kind", condition=~Q(kind__in=FREQUENT)
+            ),
             models.Index(
                 fields=["created_at"],
                 name="letter_troubled",
