@@ -137,6 +137,8 @@ class PortalList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         after, before = (self._place(name) for name in (AFTER, BEFORE))
         super().get_results(request)
+        if not self.result_count:
+            self.result_list = self.queryset.none()  # to look for no rows takes longest
         if self.full_result_count is None and not (self.query or self.has_active_filters):
             self.full_result_count = self.result_count
         keys = self._sorted_by()
