@@ -139,11 +139,21 @@ class PortalList(ChangeList):
         super().get_results(request)
         if not self.result_count:
             self.result_list = self.queryset.none()  # to look for no rows takes longest
+        elif self.query and self.multi_page and not self.paginator.is_long:
+            self._show_found()
         if self.full_result_count is None and not (self.query or self.has_active_filters):
             self.full_result_count = self.result_count
         keys = self._sorted_by()
         if self.paginator.is_long and keys:
             self._show_long(keys, after, before)
+
+    def _show_found(self) -> None:
+        """Sort the keys of all that is found. With a limit, PostgreSQL would rather go through the
+        whole list in its order until it has met enough of them.
+        """
+        keys = list(self.queryset.values_list("pk", flat=True))
+        first = (self.page_num - 1) * self.list_per_page
+        self.result_list = self.queryset.filter(pk__in=keys[first : first + self.list_per_page])
 
     def _place(self, name: str) -> Any:
         """The key of a row in the address, taken out of it, so that no other link keeps it."""

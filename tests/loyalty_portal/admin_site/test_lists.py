@@ -96,3 +96,42 @@ def test_all_that_a_long_list_finds_can_be_selected_for_a_job(
     # replaced: so that a few rows are a long list
     monkeypatch.setattr(lists, "MOST_COUNTED", 2)
     assert offer in client.get("/admin/catalog/product/").text
+
+
+def test_what_a_search_finds_is_sorted_on_all_its_pages() -> None:
+    products = [ProductFactory.create(name=f"Kettle {number:03}") for number in range(60)]
+    ProductFactory.create(name="Lamp")
+    client = browser(staff("catalogue"))
+    pages = [
+        [
+            row.name
+            for row in client.get(f"/admin/catalog/product/?q=kettle&p={p}")
+            .context["cl"]
+            .result_list
+        ]
+        for p in (1, 2)
+    ]
+    assert [len(page) for page in pages] == [50, 10]
+    assert [name for page in pages for name in page] == [each.name for each in products]
+
+
+def test_reservations_are_found_by_the_words_of_their_product() -> None:
+    kettle, lamp = (ProductFactory.create(name=name) for name in ("Kettle", "Lamp"))
+    for product in (kettle, lamp):
+        Reservation.objects.create(product=product, reference=uuid4(), quantity=1)
+    client = browser(staff("warehouse"))
+    for term, found in (("kett", [kettle]), (kettle.sku, [kettle]), ("?!", []), ("nothing", [])):
+        rows = client.get(LIST, {"q": term}).context["cl"].result_list
+        assert [row.product for row in rows] == found, term
+
+
+def test_more_rows_than_anybody_counts_are_told_as_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    category = ProductFactory.create().category
+    ProductFactory.create_batch(3, category=category)
+    page = browser(staff("catalogue")).get("/admin/catalog/category/").text
+    assert re.search(r"field-product_count[^>]*>\s*4\s*<", page)
+    # replaced: a thousand rows would tell no more than four
+    for module in ("counts", "found"):
+        monkeypatch.setattr(f"loyalty_portal.admin_site.{module}.MOST", 2)
+    page = browser(staff("catalogue")).get("/admin/catalog/category/").text
+    assert re.search(r"field-product_count[^>]*>\s*2\+\s*<", page)

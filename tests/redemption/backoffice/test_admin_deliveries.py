@@ -175,3 +175,15 @@ def test_the_list_has_what_partners_deliver_and_takes_few_queries(
         assert client.get(LIST).status_code == 200
     with django_assert_max_num_queries(22):
         assert client.get(page_of(item)).status_code == 200
+
+
+def test_deliveries_are_filtered_by_the_statuses_that_they_can_have() -> None:
+    item = undecided()
+    parcel = confirmed_order((ProductFactory.create(), 1)).items.get()
+    client = browser(staff("finance"))
+    listed = client.get(LIST)
+    assert "Packed" not in listed.text, "a partner packs nothing"
+    assert parcel not in listed.context["cl"].result_list
+    for status, found in (("REQUESTED", [item]), ("FAILED", []), ("PACKED", [item])):
+        rows = client.get(LIST, {"status": status}).context["cl"].result_list
+        assert list(rows) == found, status
