@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
         ),
         AddIndexConcurrently(
             model_name='product',
-            index=models.Index(condition=models.Q(('product_type', 'VIRTUAL')), fields=['name', 'id'], name='product_virtual_by_name'),
+            index=models.Index(models.F('name'), models.F('id'), condition=models.Q(('product_type', 'VIRTUAL')), name='product_virtual_by_name'),
         ),
         AddIndexConcurrently(
             model_name='product',

@@ -270,7 +270,7 @@ class Product(models.Model):
                 name="product_offer_ends",
                 condition=Q(is_active=True, available_until__isnull=False),
             ),
-            # The lists of the back office, by name: all, and what few products are.
+            # The lists of the back office: all products, and those of a kind.
             models.Index(fields=["name", "id"], name="product_by_name"),
             models.Index(
                 fields=["name", "id"], name="product_off_by_name", condition=Q(is_active=False)
@@ -282,9 +282,7 @@ class Product(models.Model):
             ),
             models.Index(fields=["category", "name", "id"], name="product_category_by_name"),
             models.Index(
-                fields=["name", "id"],
-                name="product_virtual_by_name",
-                condition=Q(product_type="VIRTUAL"),
+                "name", "id", name="product_virtual_by_name", condition=Q(product_type="VIRTUAL")
             ),
             models.Index(
                 fields=["minimum_tier", "name", "id"],

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.backoffice.finding import company_keys
-from fulfillment.models import Channel, Fulfillment, PartnerCall, VirtualCode
+from fulfillment.models import PartnerCall, VirtualCode
 from loyalty_portal.admin_site.base import ActingAdmin
 from loyalty_portal.admin_site.found import Branch, newest_of
 from loyalty_portal.admin_site.lists import KeyedDateFilter
@@ -31,6 +31,7 @@ from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.texts.kept import retold
 from loyalty_portal.data.texts.numbers import signed
 from redemption.backoffice.badges import line_badge, transaction_badge
+from redemption.backoffice.filters import AT_PARTNER, DeliveryStatusFilter
 from redemption.backoffice.forms import (
     ConfirmForm,
     ProposeDeliveryForm,
@@ -57,7 +58,7 @@ from redemption.orders.actions import (
     transaction_decisions,
 )
 from redemption.saga.steps import RedemptionError
-from redemption.states import REMEDIES, UNCLEAR, DecisionStatus, LineStatus, Verdict
+from redemption.states import REMEDIES, UNCLEAR, DecisionStatus, Verdict
 
 Row = TypeVar("Row", LoyaltyTransaction, OrderItem)
 
@@ -305,33 +306,12 @@ def _services_of(item: OrderItem) -> Any:
     return remedies if waiting.exists() else delivery_decisions
 
 
-_AT_PARTNER = Fulfillment.objects.filter(channel=Channel.PARTNER)
-
-
-class StatusFilter(admin.SimpleListFilter):
-    """Filters lines by the status of their delivery, which is the line's and has an index."""
-
-    title = gettext_lazy("status")
-    parameter_name = "status"
-    reached = (
-        LineStatus.REQUESTED, LineStatus.DELIVERED, LineStatus.FAILED, LineStatus.CANCELLED,
-    )  # fmt: skip
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(status.value, status.label) for status in self.reached]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[OrderItem]) -> QuerySet[OrderItem]:
-        if self.value() not in self.reached:
-            return queryset
-        return queryset.filter(pk__in=_AT_PARTNER.filter(status=self.value()).values("reference"))
-
-
 class DeliveryAdmin(_DecidingAdmin[OrderItem]):
     """Lines that a partner delivers. Codes belong to the company and are never shown here."""
 
     list_display = ["order_number", "what", "recipient_email", "status_shown"]
     list_select_related = ["order"]
-    list_filter = [StatusFilter]
+    list_filter = [DeliveryStatusFilter]
     search_fields = ["sku"]
     search_help_text = gettext_lazy("Order number, SKU or the recipient's e-mail")
     ordering = ["-id"]
@@ -353,7 +333,7 @@ class DeliveryAdmin(_DecidingAdmin[OrderItem]):
     }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderItem]:
-        rows = super().get_queryset(request).filter(pk__in=_AT_PARTNER.values("reference"))
+        rows = super().get_queryset(request).filter(pk__in=AT_PARTNER.values("reference"))
         return rows.select_related("order__company")
 
     def found_by(self, term: str) -> Sequence[Branch]:
