@@ -6,8 +6,9 @@ dates between which a product is offered take effect up to SECONDS late, and so 
 list that PostgreSQL answers. Lists themselves are not kept (rendered.py). Placing an order checks
 everything again in the database.
 
-What each list needs and staff seldom change, the names of categories and the words that mean the
-same, is held in each process for HELD_SECONDS, which is as late as the search index may be.
+What each list needs and changes seldom is held in each process for HELD_SECONDS, which is as late
+as the search index may be: the names of categories, the words that mean the same, and roughly how
+the values of a sort are spread (search/answers.py).
 """
 
 import hashlib

@@ -1,5 +1,6 @@
 """Answers of the index: pages of cards in order, and counts for each choice of a filter."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -10,7 +11,8 @@ from uuid import UUID
 import tantivy
 from tantivy import DocAddress, Order, Query
 
-from catalog.search.keys import HALF
+from catalog.freshness import held
+from catalog.search.keys import HALF, WITH_KEY
 from catalog.search.questions import (
     KEYS,
     CardQuestion,
@@ -29,6 +31,8 @@ BEST_REACH = 1_000  # results that are ranked
 REACH = 10_000  # results that a page is counted off to; those behind are reached by a place
 _BRANDS = 60
 _WIDE = 60_000  # values of a filter that are counted in each part of the index
+_SAMPLE = 1_000  # documents that tell how the values of a field are spread
+_MANY = 20  # times as many match as are wanted: then a part of the sort is asked first
 
 Place = tuple[int, ...]
 
@@ -65,27 +69,115 @@ def page(
     skip: int = 0,
     after: Place | None = None,
     before: Place | None = None,
+    total: int = 0,
 ) -> FoundProducts:
-    """One page: `size` products after `skip`, or after or before a place in the sort."""
+    """One page: `size` products after `skip`, or after or before a place in the sort. `total`: how
+    many match, if known.
+    """
     if sort is Sort.BEST:
         reach = min(skip, BEST_REACH - size)
-        hits = searcher.search(best_first(question), limit=size, offset=reach, count=False).hits
+        hits = searcher.search(
+            best_first(searcher, question), limit=size, offset=reach, count=False
+        ).hits
         best = [address for _rank, address in hits]
         return FoundProducts(_ids(searcher, best), _cards(searcher, best), ())
     fields, descending = KEYS[sort]
-    base = matching(question)
+    first, most, turned = after or (), size, False
     if before is not None:
-        addresses = _walk(searcher, base, fields, not descending, before, size)[::-1]
-    elif after is not None:
-        addresses = _walk(searcher, base, fields, descending, after, size)
-    else:
-        most = min(skip, REACH) + size
-        addresses = _walk(searcher, base, fields, descending, (), most)[min(skip, REACH) :]
+        first, descending, turned = before, not descending, True
+    elif after is None:
+        skip = min(skip, REACH)
+        most = skip + size
+    base = matching(searcher, question)
+    near = _near(searcher, question, fields[0], descending, first, most, total)
+    addresses: list[DocAddress] = []
+    if near is not None:
+        addresses = _in_order(searcher, every([near, base]), fields, descending, first, most, skip)
+    if len(addresses) < size:
+        addresses = _in_order(searcher, base, fields, descending, first, most, skip)
+    if turned:
+        addresses.reverse()
     return FoundProducts(
         _ids(searcher, addresses),
         _cards(searcher, addresses),
         _places(searcher, fields, addresses),
     )
+
+
+def _near(
+    searcher: tantivy.Searcher,
+    question: CardQuestion,
+    field: str,
+    descending: bool,
+    after: Place,
+    most: int,
+    total: int,
+) -> Query | None:
+    """Query: documents of that part of the sort that probably has the first `most`; None where it
+    is not worth it. Sorting all that match takes ten times as long.
+    """
+    if total < _MANY * most:
+        return None
+    spread = held(f"spread:{field}", lambda: _spread(searcher, field))
+    wanted = 2 * most * len(spread) // total + 5
+    if descending:
+        high = after[0] if after else _highest(question, field)
+        last = bisect_right(spread, high) - wanted
+        return between(field, spread[last], high) if last >= 0 else None
+    low = after[0] if after else _lowest(question, field)
+    last = bisect_left(spread, low) + wanted
+    return between(field, low, spread[last]) if last < len(spread) else None
+
+
+def _lowest(question: CardQuestion, field: str) -> int:
+    return (question.points_from or 0) * WITH_KEY if field == "by_points" else 0
+
+
+def _highest(question: CardQuestion, field: str) -> int:
+    if field != "by_points" or question.points_to is None:
+        return MOST
+    return (question.points_to + 1) * WITH_KEY - 1
+
+
+def _spread(searcher: tantivy.Searcher, field: str) -> list[int]:
+    """The values that some hundred documents have in a field, in order. They are those with the
+    lowest random part in their keys.
+    """
+    lowest = HALF // 2  # of keys as UUIDs are made
+    share = HALF // 4 * _SAMPLE // max(searcher.num_docs, _SAMPLE)
+    some = between("id_low", lowest, lowest + share)
+    hits = searcher.search(
+        some, limit=2 * _SAMPLE, count=False, order_by_field=field, order=Order.Asc
+    ).hits
+    return [int(value) for value, _address in hits]
+
+
+def _in_order(
+    searcher: tantivy.Searcher,
+    query: Query,
+    fields: Sequence[str],
+    descending: bool,
+    after: Place,
+    most: int,
+    skip: int,
+) -> list[DocAddress]:
+    """The first `most` after a place, without the first `skip`."""
+    if after:
+        return _walk(searcher, query, fields, descending, after, most)
+    order = Order.Desc if descending else Order.Asc
+    # With a neighbour on each side: where no two are equal, the first field tells them apart.
+    begin = max(skip - 1, 0)
+    hits = searcher.search(
+        query,
+        limit=most + 1 - begin,
+        offset=begin,
+        count=False,
+        order_by_field=fields[0],
+        order=order,
+    ).hits
+    if len({value for value, _address in hits}) == len(hits):
+        return [address for _value, address in hits[skip - begin : most - begin]]
+    return _first(searcher, query, fields, descending, most)[skip:]
 
 
 def _walk(
@@ -184,10 +276,10 @@ def counts(searcher: tantivy.Searcher, question: CardQuestion) -> Counts:
     whole = "total" if "product_types" in chosen else "product_types"
     all_of = {**_ASKED, whole: _ASKED["product_types"]}
     plain = {name: asked for name, asked in all_of.items() if name not in chosen}
-    told = searcher.aggregate(matching(question), plain)
+    told = searcher.aggregate(matching(searcher, question), plain)
     for name in chosen:
         wide = {name: _ASKED[name]}
-        told |= searcher.aggregate(matching(question.without(name)), wide)
+        told |= searcher.aggregate(matching(searcher, question.without(name)), wide)
     found = {
         name: {str(each["key"]): int(each["doc_count"]) for each in told[name]["buckets"]}
         for name in all_of
@@ -205,7 +297,7 @@ def counts(searcher: tantivy.Searcher, question: CardQuestion) -> Counts:
 
 
 def _count(searcher: tantivy.Searcher, question: CardQuestion, more: Query) -> int:
-    return how_many(searcher, every([matching(question), more]))
+    return how_many(searcher, every([matching(searcher, question), more]))
 
 
 def how_many(searcher: tantivy.Searcher, query: Query) -> int:
@@ -221,7 +313,7 @@ def best_variants(
 
     The card of a mug is found by "red", and its link should lead to the red one.
     """
-    words = own_words(question.words)
+    words = own_words(searcher, question.words)
     by_card = {card: key for card, key in zip(found.cards, found.ids, strict=True) if card}
     if not words or not by_card:
         return {}

@@ -187,14 +187,20 @@ def _own(row: IndexRow) -> dict[str, Any]:
 def _shared(offered: Sequence[IndexRow]) -> dict[str, Any]:
     """The words of all variants on offer. In `words` each is behind the letter of the lowest tier
     that sees it; the other fields only rank.
+
+    Who sees the card sees its variants for the lowest tier, so those have the first letter: most
+    words are found under one letter then, whatever the tier.
     """
     lowest: dict[str, int] = {}
     names: dict[str, None] = {}
     more: dict[str, None] = {}
     skus: dict[str, int] = {}
     said: dict[str, int] = {}
+    least = min(row.tier for row in offered)
+    marks = {tier: 0 if tier == least else tier for tier in range(len(TIERS))}
     for row in sorted(offered, key=attrgetter("tier")):
-        said.setdefault(row.description, row.tier)
+        tier = marks[row.tier]
+        said.setdefault(row.description, tier)
         own = {
             **(name := _terms(f"{row.family__name or ''} {row.name}")),
             **(rest := {**_terms(row.variant), **sku_terms(row.sku)}),
@@ -203,8 +209,7 @@ def _shared(offered: Sequence[IndexRow]) -> dict[str, Any]:
         }
         names.update(name)
         more.update(rest)
-        skus.setdefault(plain_sku(row.sku), row.tier)
-        tier = row.tier
+        skus.setdefault(plain_sku(row.sku), tier)
         for term in own:
             lowest.setdefault(term, tier)
     for description, tier in said.items():
@@ -212,13 +217,14 @@ def _shared(offered: Sequence[IndexRow]) -> dict[str, Any]:
             lowest[term] = min(lowest.get(term, tier), tier)
     first = offered[0]
     shown = dict.fromkeys(
-        f"{letter(row.tier)}{row.family__name or ''} {row.name} {row.brand}" for row in offered
+        f"{_LETTERS[marks[row.tier]]}{row.family__name or ''} {row.name} {row.brand}"
+        for row in offered
     )
     return {
         "words": " ".join([f"{_LETTERS[tier]}{term}" for term, tier in lowest.items()]),
         "name": " ".join(names),
         "brand_words": " ".join(_terms(first.brand)),
         "more": " ".join(more),
-        "sku": [f"{letter(tier)}{sku}" for sku, tier in skus.items() if sku],
+        "sku": [f"{_LETTERS[tier]}{sku}" for sku, tier in skus.items() if sku],
         "shown": "\n".join(list(shown)[:20]),
     }

@@ -169,6 +169,7 @@ def _page(
         skip=(number - 1) * PAGE_SIZE,
         after=after,
         before=before,
+        total=total,
     )
     ids = list(found.ids)
     if question.words:
@@ -299,11 +300,11 @@ def with_words(
     query = search_query(text)
     if query is None:
         return products
-    conditions = own_words(question_words(text, synonyms()))
-    if tier_level:
-        conditions.append(term("flags", f"seen{TIERS.index(tier_level)}"))
     try:
         searcher = opened.reading().searcher
+        conditions = own_words(searcher, question_words(text, synonyms()))
+        if tier_level:
+            conditions.append(term("flags", f"seen{TIERS.index(tier_level)}"))
         keys = answers.products_with(searcher, every(conditions), most=MOST_BY_KEY + 1)
     except IndexUnusableError:
         found = products.order_by().filter(search=query)

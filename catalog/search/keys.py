@@ -14,6 +14,7 @@ _WIDTH = 12  # letters in a number
 _PLACES = {letter: place for place, letter in enumerate(_LETTERS, 1)}
 _OTHER = re.compile(r"[^a-z0-9]+")
 HALF = 2**64
+WITH_KEY = 2**32  # what a number is multiplied by to have a part of a key behind it
 
 
 def name_keys(name: str, *, parts: int) -> tuple[int, ...]:
@@ -46,7 +47,7 @@ def halves(key: UUID) -> tuple[int, int]:
 
 def with_key(value: int, low: int) -> int:
     """A number of 31 bits, with a part of the key behind it so that few are equal."""
-    return (min(max(value, 0), 2**31 - 1) << 32) | (low & 0xFFFFFFFF)
+    return min(max(value, 0), 2**31 - 1) * WITH_KEY + low % WITH_KEY
 
 
 def with_key_by_age(moment: datetime, low: int) -> int:

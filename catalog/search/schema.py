@@ -2,6 +2,7 @@
 
 `words` holds what finds a card on the pages of a company: terms behind a letter for the lowest tier
 that may see the variant that they come from, so that no word of a hidden variant finds anything.
+Words of the variants that everybody sees who sees the card have the first letter.
 `own` holds the terms of one product alone, for lists of products without families.
 """
 

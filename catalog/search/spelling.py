@@ -23,7 +23,7 @@ def did_you_mean(searcher: tantivy.Searcher, question: CardQuestion) -> tuple[Wo
     words: list[Word] = []
     for word in question.words:
         alone = CardQuestion(question.tier_level, words=(word,))
-        there = how_many(searcher, matching(alone))
+        there = how_many(searcher, matching(searcher, alone))
         near = _nearest(searcher, question, word, plain) if there < FEW else None
         changed = changed or near is not None
         words.append(word if near is None else question_words(near)[0])

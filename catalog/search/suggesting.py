@@ -68,5 +68,5 @@ def _counted(searcher: tantivy.Searcher, tier_level: str) -> dict[str, tuple[str
         field: {"terms": {"field": field, "size": _BRANDS, "segment_size": _BRANDS}}
         for field in ("category", "brand")
     }
-    told = searcher.aggregate(matching(CardQuestion(tier_level)), asked)
+    told = searcher.aggregate(matching(searcher, CardQuestion(tier_level)), asked)
     return {field: tuple(str(each["key"]) for each in told[field]["buckets"]) for field in asked}

@@ -37,15 +37,15 @@ def told_by_index(
     one: tantivy.Searcher, question: CardQuestion, sort: Sort
 ) -> tuple[list[Any], dict[str, Any]]:
     """All pages one after the other, and the counts."""
+    found = answers.counts(one, question)
     shown: list[Any] = []
     after = None
     while True:
-        page = answers.page(one, question, sort, size=SIZE, after=after)
+        page = answers.page(one, question, sort, size=SIZE, after=after, total=found.total)
         shown += page.ids
         if len(page.ids) < SIZE:
             break
         after = page.places[-1]
-    found = answers.counts(one, question)
     brands = {brand: number for brand, number in found.brands.items() if number}
     return shown, {
         "total": found.total,
@@ -63,9 +63,12 @@ def compare(dice: Dice, questions: int) -> None:
         ids, expected = answer_of_postgresql(question, sort, dice.now)
         assert counts == expected, question
         assert shown == ids, (question, sort)
-        back = answers.page(one, question, sort, size=SIZE, skip=SIZE)
+        total = counts["total"]
+        back = answers.page(one, question, sort, size=SIZE, skip=SIZE, total=total)
+        assert list(back.ids) == ids[SIZE : 2 * SIZE]
         if back.places:
-            before = answers.page(one, question, sort, size=SIZE, before=back.places[0])
+            place = back.places[0]
+            before = answers.page(one, question, sort, size=SIZE, before=place, total=total)
             assert list(before.ids) == ids[:SIZE]
 
 
