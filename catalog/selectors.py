@@ -290,14 +290,20 @@ def _cards_by_key(tier_level: str) -> Prepared[tuple[Any, ...]]:
     return Prepared(lambda *keys: wanted.filter(pk__in=keys), *stand_ins)
 
 
+def padded(keys: Sequence[UUID]) -> list[UUID]:
+    """The keys with the last one again and again, so that there are PAGE_SIZE: a statement that is
+    compiled once takes that many.
+    """
+    return [*keys, *[keys[-1]] * (PAGE_SIZE - len(keys))]
+
+
 def rows_by_key(*, tier_level: str, ids: Sequence[UUID], in_stock: bool = False) -> list[Row]:
     """The cards of these products, at most PAGE_SIZE, in their order, as they are at this moment.
     What this tier may not redeem now is left out.
     """
     if not ids:
         return []
-    padded = [*ids, *[ids[-1]] * (PAGE_SIZE - len(ids))]
-    found = {row[0]: Row(*row) for row in _cards_by_key(tier_level)(*padded)}
+    found = {row[0]: Row(*row) for row in _cards_by_key(tier_level)(*padded(ids))}
     rows = [found[key] for key in ids if key in found]
     return [row for row in rows if not in_stock or row.stock_status != StockStatus.OUT]
 

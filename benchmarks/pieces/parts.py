@@ -15,6 +15,7 @@ from catalog import freshness, rendered
 from catalog import selectors as products
 from catalog import views as catalogue
 from catalog.storefront import viewed
+from catalog.yours import selectors as kept
 from fulfillment import services as deliveries
 from fulfillment.virtual import saga as virtual
 from fulfillment.virtual import services as answers
@@ -76,6 +77,7 @@ PIECES = [
     Piece("query: header", "list", _HEADER),
     Piece("query: header", "product", _HEADER),
     Piece("query: cards by key", "list", ((products, "_cards_by_key"),)),
+    Piece("query: favourites", "list", ((kept, "_kept_of_page"),)),
     Piece("query: product", "product, first time", ((products, "_offered_by_slug"),)),
     Piece("query: cart lines", "cart", ((cart, "_cart_lines"),)),
     Piece("query: cart lines", "placing an order", ((cart, "_cart_lines"),)),

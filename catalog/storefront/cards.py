@@ -294,11 +294,13 @@ def _pages(filters: Filters, last: int) -> list[PageLink]:
     now = filters.page
     near = sorted({1, last} | {page for page in range(now - 1, now + 2) if 1 <= page <= last})
     links: list[PageLink] = []
+    first = address(filters)
     before = 0
     for page in near:
         if page > before + 1:
             links.append(PageLink(_GAP, ""))
-        href = "" if page == now else address(filters, page=page) or "?"
-        links.append(PageLink(grouped(page), href))
+        numbered = f"{first}{'&' if first else '?'}page={page}"
+        href = (first or "?") if page == 1 else numbered
+        links.append(PageLink(grouped(page), "" if page == now else href))
         before = page
     return links

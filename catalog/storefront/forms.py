@@ -114,21 +114,21 @@ def address(filters: Filters, **changes: Any) -> str:
 
     q, sort, page = wanted("q"), wanted("sort"), changes.get("page", 1)
     usual = Sort.BEST if q else Sort.NAME
-    said = {
-        "q": q,
-        "category": wanted("categories"),
-        "type": [each.lower() for each in wanted("product_types")],
-        "brand": wanted("brands"),
-        "min": wanted("points_from"),
-        "max": wanted("points_to"),
-        "within": "1" if wanted("within_balance") else "",
-        "stock": "1" if wanted("in_stock") else "",
-        "sort": "" if sort in {usual, Sort.BEST} else sort.value,
-        "page": page if page > 1 else "",
-        "after": changes.get("after", ""),
-        "before": changes.get("before", ""),
-    }
-    query = urlencode({name: value for name, value in said.items() if value or value == 0}, True)
+    said = (
+        ("q", q),
+        *(("category", each) for each in wanted("categories")),
+        *(("type", each.lower()) for each in wanted("product_types")),
+        *(("brand", each) for each in wanted("brands")),
+        ("min", wanted("points_from")),
+        ("max", wanted("points_to")),
+        ("within", "1" if wanted("within_balance") else ""),
+        ("stock", "1" if wanted("in_stock") else ""),
+        ("sort", "" if sort in {usual, Sort.BEST} else sort.value),
+        ("page", page if page > 1 else ""),
+        ("after", changes.get("after", "")),
+        ("before", changes.get("before", "")),
+    )
+    query = urlencode([each for each in said if each[1] or each[1] == 0])
     return f"?{query}" if query else ""
 
 

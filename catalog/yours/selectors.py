@@ -19,7 +19,8 @@ from catalog.models import (
     StockStatus,
     StockWish,
 )
-from catalog.selectors import PAGE_SIZE, Row, rows_by_key
+from catalog.selectors import PAGE_SIZE, Row, padded, rows_by_key
+from loyalty_portal.fastpath.sql import Prepared
 
 MOST_SEEN = 48  # products that were looked at lately
 MOST_COMPARED = 4
@@ -65,10 +66,17 @@ def favourites_of(seat: AccountManager, number: str) -> Page[UUID]:
     return _page(kept.order_by("-created_at", "-id").values_list("product", flat=True), number)
 
 
+_kept_of_page = Prepared(
+    lambda seat, *keys: (
+        Favourite.objects.filter(seat=seat, product__in=keys).order_by().values_list("product")
+    ),
+    *[UUID(int=number) for number in range(1, PAGE_SIZE + 2)],
+)
+
+
 def favourites_among(seat: AccountManager, keys: Sequence[UUID]) -> set[UUID]:
-    """Which of these products are favourites of the seat, in one query."""
-    kept = Favourite.objects.filter(seat=seat, product__in=keys)
-    return set(kept.values_list("product", flat=True)) if keys else set()
+    """Which of these products, at most PAGE_SIZE, are favourites of the seat, in one query."""
+    return {key for (key,) in _kept_of_page(seat.pk, *padded(keys))} if keys else set()
 
 
 def seen_lately(seat: AccountManager) -> list[UUID]:

@@ -27,9 +27,13 @@ WHITE: Rgb = (255, 255, 255)
 STANDS_OUT = 3.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Brand:
-    """The brand as templates use it. The four colours are "" when the default accent is used."""
+    """The brand as templates use it. The four colours are "" when the default accent is used.
+
+    Each is made once (`current`) and compared as itself: what is kept for a brand is looked up some
+    hundred times for a page.
+    """
 
     name: str
     logo: str

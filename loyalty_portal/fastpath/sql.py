@@ -49,7 +49,7 @@ class Prepared(Generic[Row]):
         self._placeholders = placeholders
 
     @functools.cached_property
-    def _plan(self) -> tuple[str, tuple[Any, ...], Callable[[Any], Row], Any]:
+    def _plan(self) -> tuple[str, list[int], Callable[[Any], Row], Any]:
         rows = self._build(*self._placeholders)
         compiler: Any = rows.query.get_compiler(connection=connection)
         text, params = self._statement(compiler)
@@ -57,7 +57,8 @@ class Prepared(Generic[Row]):
         make: Callable[[Any], Any] = row_maker(compiler) if of_models else tuple
         converters = compiler.get_converters([column[0] for column in compiler.select])
         convert = functools.partial(compiler.apply_converters, converters=converters)
-        return text, params, make, convert if converters else None
+        places = [self._placeholders.index(param) for param in params]
+        return text, places, make, convert if converters else None
 
     def _statement(self, compiler: Any) -> tuple[str, tuple[Any, ...]]:
         text, params = compiler.as_sql()
@@ -67,9 +68,8 @@ class Prepared(Generic[Row]):
         """Run the query. `values` are in the order of the placeholders."""
         if not settings.FASTPATH:
             return list(self._build(*values))
-        text, params, make, convert = self._plan
-        put = dict(zip(self._placeholders, values, strict=True))
-        rows = _read(text, [put[param] for param in params])
+        text, places, make, convert = self._plan
+        rows = _read(text, [values[place] for place in places])
         return [make(row) for row in (convert(rows) if convert else rows)]
 
 

@@ -5,6 +5,8 @@ from django.utils.formats import get_format
 
 def grouped(number: int) -> str:
     """Format a number with the thousands separator of the reader's language: 12500 as "12,500"."""
+    if -1000 < number < 1000:
+        return str(number)
     return f"{number:,}".replace(",", get_format("THOUSAND_SEPARATOR"))
 
 
