@@ -3,6 +3,9 @@
 For each number of products (BENCH_PRODUCTS=1000,100000; 1000000 on demand) the rows are measured
 in turns with the bare list of 24, in the same run, while the index is followed. Each request has an
 address of its own, and finds products. Suggestions are measured as one types.
+
+Beside the speed stands the processor time that a web worker takes for a request, and its ratio to
+the bare list: other load on the machine changes it less.
 """
 
 import itertools
@@ -225,6 +228,12 @@ def private(web: Web) -> list[float]:
     return [worker.memory_full_info().uss / 2**20 for worker in workers]
 
 
+def worked(web: Web) -> float:
+    """Processor time that the workers have taken, in ms."""
+    times = [each.cpu_times() for each in psutil.Process(web.process.pid).children()]
+    return 1000 * float(sum(each.user + each.system for each in times))
+
+
 def measure(size: int, bare: Web, env: dict[str, str], cookies: list[str]) -> None:
     began = time.monotonic()
     told = python("manage.py", "index_catalog", env=env).splitlines()[-1]
@@ -242,12 +251,15 @@ def measure(size: int, bare: Web, env: dict[str, str], cookies: list[str]) -> No
             SUGGESTIONS: (web, suggested(cookies)),
         }
         results: dict[str, list[Result]] = {name: [] for name in asked}
+        took: dict[str, list[float]] = {name: [] for name in asked}
         for number in range(ROUNDS + 1):  # the first round only warms up
             for name, (where, asks) in asked.items():
+                began_at = worked(where)
                 result = run(asks, port=where.port, at_once=AT_ONCE, seconds=SECONDS)
                 if number:
                     results[name].append(result)
-        report(results, size)
+                    took[name].append((worked(where) - began_at) / len(result.latencies))
+        report(results, took, size)
         memory = private(web)
         print(
             f"private memory of the web workers: {', '.join(f'{each:.0f}' for each in memory)} MB,"
@@ -256,13 +268,19 @@ def measure(size: int, bare: Web, env: dict[str, str], cookies: list[str]) -> No
         )
 
 
-def report(results: dict[str, list[Result]], size: int) -> None:
+def report(results: dict[str, list[Result]], took: dict[str, list[float]], size: int) -> None:
+    """`took`: ms of a worker's processor time for a request, in each round."""
     for name, each in results.items():
         pairs = zip(each, results["bare list"], strict=True)
         ratio = statistics.median(one.rate / other.rate for one, other in pairs)
         rate = statistics.median(one.rate for one in each)
         p95 = statistics.median(one.p95 for one in each)
         told = f"{name:26}{rate:8.0f}/s{p95:9.1f} ms p95{ratio:8.2f} of bare"
+        ours = statistics.median(took[name])
+        share = statistics.median(
+            other / one for one, other in zip(took[name], took["bare list"], strict=True)
+        )
+        told += f"{ours:8.2f} ms of a worker{share:6.2f} of bare"
         if name in TARGETS:
             told += f" (to reach: {TARGETS[name][size >= 1_000_000]})"
         if name == SUGGESTIONS:
