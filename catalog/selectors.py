@@ -291,9 +291,7 @@ def _cards_by_key(tier_level: str) -> Prepared[tuple[Any, ...]]:
 
 
 def padded(keys: Sequence[UUID]) -> list[UUID]:
-    """The keys with the last one again and again, so that there are PAGE_SIZE: a statement that is
-    compiled once takes that many.
-    """
+    """The keys, the last one again until there are PAGE_SIZE, as a compiled statement takes."""
     return [*keys, *[keys[-1]] * (PAGE_SIZE - len(keys))]
 
 
