@@ -20,6 +20,7 @@ from fulfillment import services as deliveries
 from fulfillment.virtual import saga as virtual
 from fulfillment.virtual import services as answers
 from inventory import services as stock
+from loyalty_portal.admin_site import home
 from loyalty_portal.data import leases, lifecycle
 from loyalty_portal.fastpath.postgresql.base import DatabaseWrapper
 from redemption.backoffice import order_record
@@ -69,6 +70,7 @@ _CART = ((checkout, "update"), (checkout, "delete"))
 _FRAGMENTS = ("frame/_balance", "frame/_menu", "frame/_nav", "_messages")
 PIECES = [
     Piece("several queries at once", "record of an order", ((order_record, "read_together"),)),
+    Piece("several queries at once", "first page of the back office", ((home, "read_together"),)),
     Piece("connection check", "list", ((DatabaseWrapper, "is_usable"),)),
     Piece("connection check", "settling a debit", ((DatabaseWrapper, "is_usable"),)),
     Piece("query: seats", "list", ((seats, "_usable_seats"),)),

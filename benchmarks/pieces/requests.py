@@ -172,6 +172,9 @@ class Requests:
             self.recorded = reverse("admin:redemption_redemptionorder_change", args=[order.pk])
         return lambda: succeeded(self.staff.get(self.recorded), 200)
 
+    def home(self) -> Act:
+        return lambda: succeeded(self.staff.get(reverse("admin:index")), 200)
+
     def letter(self) -> Act:
         order = self.buyers.order()
         transactions.settle_transaction(order.transactions.get().pk)
@@ -202,6 +205,7 @@ REQUESTS = {
     "asking for a delivery": Requests.deliver,
     "shipping a parcel": Requests.ship,
     "record of an order": Requests.record,
+    "first page of the back office": Requests.home,
     "sending a letter": Requests.letter,
     "keeping a statement": Requests.statement,
 }
