@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from secrets import token_urlsafe
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -77,7 +78,7 @@ def test_each_part_that_renews_itself_is_as_reloaded_and_keeps_the_focus(
         company=owner.company,
         url="https://127.0.0.1:9/",
         events=list(EventType.values),
-        secret="whsec_none",
+        secret=token_urlsafe(),
         created_by=owner.user,
     )
     ping(endpoint.pk, by=Actor.in_seat(owner))

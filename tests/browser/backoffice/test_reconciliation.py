@@ -63,7 +63,7 @@ def the_debit(company: Company) -> LoyaltyTransaction:
 
 
 def choose_company(page: Page, form: Locator, company: Company) -> None:
-    form.get_by_role("combobox", name="Company").click()
+    form.locator(".select2-selection").click()
     page.locator(".select2-search__field").fill(company.name)
     page.get_by_role("option", name=company.name).click()
 

@@ -233,7 +233,8 @@ def an_invitation(day: Day) -> None:
 
 def a_reset(day: Day) -> None:
     """Somebody has forgotten their password; then they add an app, and take recovery codes."""
-    felix, password = "felix@haldenmoore.example", day.typed("password") + "-long-enough"
+    felix = "felix@haldenmoore.example"
+    password = day.typed("password") + "-long-enough"
     stranger = Person(day)
     for email in (day.typed("email"), felix):
         stranger.fill("/accounts/password/reset/", "/accounts/password/reset/", email=email)

@@ -223,7 +223,7 @@ def test_every_report_answers_ten_years_and_its_queries_are_few(
     finance: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # replaced: so that no figure of the menu is asked for again while a slow machine tests
-    monkeypatch.setattr("loyalty_portal.admin_site.home.SECONDS", 3_600)
+    monkeypatch.setattr("loyalty_portal.admin_site.counts.SECONDS", 3_600)
     gallery = Gallery(2)
     for _ in range(4):
         gallery.draw()
