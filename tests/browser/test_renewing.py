@@ -18,7 +18,7 @@ from tests.browser.window import Window
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 Opener = Callable[..., Window]
 ROWS = "\n".join(f"{{sku}};Gifts;Person {n};p{n}@home.example" for n in range(3))
