@@ -25,14 +25,14 @@ from fulfillment.desk.forms import (
     ShipForm,
     TakeOverForm,
 )
-from fulfillment.desk.selectors import desk, tracked_as, waiting
+from fulfillment.desk.selectors import desk, lines_tracked_as, tracked_as, waiting
 from fulfillment.models import Fulfillment, Shipment, ShipmentLine
 from fulfillment.permissions import has_claimed, may_work_on
 from fulfillment.returning import return_units
 from fulfillment.services import DeskError
 from fulfillment.states import TO_SEND
 from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge
-from loyalty_portal.admin_site.found import MOST_FOUND, Branch
+from loyalty_portal.admin_site.found import Branch
 from loyalty_portal.admin_site.lists import KeyedDateFilter, at_once
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
@@ -160,11 +160,10 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
 
     def found_by(self, term: str) -> Sequence[Branch]:
         to_send = waiting().order_by()
-        # Cut before the join: PostgreSQL expects more parcels of one number than there are.
-        tracked = tracked_as(term.replace(" ", "").upper()).order_by().values("pk")[:MOST_FOUND]
+        tracked = lines_tracked_as(term.replace(" ", "").upper())
         return [
             desk().order_by().filter(label=order_number_in(term) or term),
-            (ShipmentLine.objects.order_by().filter(shipment__in=tracked), "fulfillment"),
+            (tracked.order_by(), "fulfillment"),
             to_send.filter(sku__iexact=term),
             to_send.filter(product_name__icontains=term),
             to_send.filter(recipient_name__icontains=term),

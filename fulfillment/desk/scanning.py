@@ -6,8 +6,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from fulfillment.desk import services, tracking
-from fulfillment.desk.selectors import ParcelShown, desk, tracked_as, waiting
-from fulfillment.models import Fulfillment, ShipmentLine
+from fulfillment.desk.selectors import ParcelShown, desk, lines_tracked_as, waiting
+from fulfillment.models import Fulfillment
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.ids import order_number_in
 from loyalty_portal.data.one_line import one_line
@@ -67,11 +67,7 @@ def _order(said: str) -> Scanned | None:
 def _sent(said: str) -> Scanned | None:
     """A tracking number that a parcel has already."""
     number = tracking.plain(said)
-    line = (
-        ShipmentLine.objects.filter(shipment__in=tracked_as(number))
-        .select_related("fulfillment", "shipment")
-        .first()
-    )
+    line = lines_tracked_as(number).select_related("fulfillment", "shipment").first()
     if line is None:
         return None
     told = _("That is the parcel of order %(order)s, sent on %(day)s.")

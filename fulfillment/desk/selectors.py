@@ -211,6 +211,14 @@ def tracked_as(number: str) -> QuerySet[Shipment]:
     return Shipment.objects.alias(number=Upper("tracking_number")).filter(number=number)
 
 
+def lines_tracked_as(number: str) -> QuerySet[ShipmentLine]:
+    """The lines of these parcels. They are cut before the join, because PostgreSQL expects more
+    parcels of one number than there are.
+    """
+    sent = tracked_as(number).order_by().values("pk")[:MOST_LINES]
+    return ShipmentLine.objects.filter(shipment__in=sent)
+
+
 def usual_carrier(actor: Actor) -> str:
     """The carrier that the person used last; "" before the first parcel."""
     own = Shipment.objects.filter(shipped_by=actor.user_id, shipped_by__isnull=False)

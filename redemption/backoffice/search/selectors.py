@@ -20,7 +20,8 @@ from accounts.models import Company, User
 from catalog.models import Product
 from catalog.search.finding import with_words as products_with
 from catalog.selectors import search_words
-from fulfillment.models import Channel, Fulfillment, Shipment, ShipmentLine, VirtualCode
+from fulfillment.desk.selectors import lines_tracked_as
+from fulfillment.models import Channel, Fulfillment, VirtualCode
 from loyalty_portal.admin_site.found import with_words
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.encrypted_field import fingerprints
@@ -110,9 +111,7 @@ def _parcels_by(term: str, key: str) -> list[_Branch]:
     """Fulfillments by the partner's id, a tracking number or a code; `key` names the result."""
     plain = term.replace(" ", "")
     codes = VirtualCode.objects.valid().filter(fingerprint__in=fingerprints(plain))
-    # Cut before the join: PostgreSQL expects more parcels of one number than there are.
-    tracked = Shipment.objects.alias(number=Upper("tracking_number")).filter(number=plain.upper())
-    sent = ShipmentLine.objects.filter(shipment__in=tracked.order_by().values("pk")[: SHOWN + 1])
+    sent = lines_tracked_as(plain.upper())
     parcels = Fulfillment.objects.all()
     return [
         _Branch(parcels.filter(partner_id=plain), key),
