@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from functools import partial
 
 import httpx
 
+from tests.chaos.actors.at_work import AtWork
 from tests.chaos.actors.people import Person, Record
 from tests.support.visitor import Form, forms_of
 
@@ -18,8 +18,9 @@ EVERYBODYS = 7  # one parcel in so many is claimed by any clerk
 PARCEL = re.compile(r"/admin/fulfillment/fulfillment/[0-9a-f-]{36}/change/")
 
 
-class Clerk(threading.Thread):
-    """Packs, ships and delivers parcels; `deeds` says how, one for each parcel.
+class Clerk(AtWork):
+    """Packs, ships and delivers parcels; `deeds` says how, one for each parcel. `finish` lets it stop
+    when the queue is empty.
 
     Each of the `colleagues` has a share of the queue; some parcels are claimed by several at once.
     """
@@ -27,17 +28,11 @@ class Clerk(threading.Thread):
     def __init__(
         self, person: Person, place: int, colleagues: int, deeds: Iterator[str], record: Record
     ) -> None:
-        super().__init__(daemon=True)
+        super().__init__()
         self._person = person
         self._place, self._colleagues = place, colleagues
         self._deeds = deeds
         self._record = record
-        self._over = threading.Event()
-
-    def finish(self) -> None:
-        """Stop when the queue is empty."""
-        self._over.set()
-        self.join()
 
     def run(self) -> None:
         while True:

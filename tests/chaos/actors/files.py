@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from functools import partial
 
 import httpx
 
+from tests.chaos.actors.at_work import AtWork
 from tests.chaos.actors.people import PAUSE, Person, Record
 from tests.chaos.plan import Upload
 from tests.support.visitor import RECIPIENT, Form, forms_of
@@ -62,8 +62,9 @@ class Files:
     given: dict[str, Handed] = field(default_factory=dict)
 
 
-class Bulks(threading.Thread):
-    """Gives the files when so many orders were placed, and goes on with each as far as it can.
+class Bulks(AtWork):
+    """Gives the files when so many orders were placed, and goes on with each as far as it can. To
+    finish, it gives what is left at once, and decides on all of it.
 
     `buyers` and `approvers`: who gives and who decides in each company, `skus` of the products.
     """
@@ -76,19 +77,13 @@ class Bulks(threading.Thread):
         uploads: Sequence[Upload],
         record: Record,
     ) -> None:
-        super().__init__(daemon=True)
+        super().__init__()
         self.files = Files()
         self._buyers = buyers
         self._approvers = approvers
         self._skus = skus
         self._left = list(uploads)
         self._record = record
-        self._over = threading.Event()
-
-    def finish(self) -> None:
-        """Give what is left at once, decide on all of it, and stop."""
-        self._over.set()
-        self.join()
 
     def run(self) -> None:
         open_ones: list[Handed] = []

@@ -6,7 +6,6 @@ come within the run.
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 from collections import Counter
@@ -28,6 +27,7 @@ from redemption.orders.actions.cancelling import cancel
 from redemption.orders.actions.services import retry_now
 from redemption.saga import waiting
 from redemption.saga.steps import RedemptionError, locked
+from tests.chaos.actors.at_work import AtWork
 from tests.chaos.actors.people import PAUSE, PERSISTENCE, Record, Told, promised
 from tests.chaos.actors.recipients import ANSWERS
 from tests.chaos.plan import Commission, Wish
@@ -36,8 +36,10 @@ from tests.support.visitor import RECIPIENT
 Answered = TypeVar("Answered")
 
 
-class Office(threading.Thread):
-    """Places the commissions one after the other, then answers and cancels when it is time."""
+class Office(AtWork):
+    """Places the commissions one after the other, then answers and cancels when it is time; at once
+    when it is to finish.
+    """
 
     def __init__(
         self,
@@ -46,18 +48,12 @@ class Office(threading.Thread):
         commissions: Sequence[Commission],
         record: Record,
     ) -> None:
-        super().__init__(daemon=True)
+        super().__init__()
         self._seat = seat
         self._products = products
         self._commissions = commissions
         self._record = record
-        self._over = threading.Event()
         self._deeds: list[tuple[float, Callable[[], object]]] = []
-
-    def finish(self) -> None:
-        """Place and do at once what is left, and stop."""
-        self._over.set()
-        self.join()
 
     def run(self) -> None:
         try:

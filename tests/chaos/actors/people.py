@@ -15,6 +15,7 @@ from uuid import UUID
 
 import httpx
 
+from tests.chaos.actors.at_work import AtWork
 from tests.chaos.plan import Errand
 from tests.support.visitor import RECIPIENT, Form, Visitor, forms_of
 from tests.support.waiting import all_at_once
@@ -256,23 +257,19 @@ class Deed:
     company: str = field(compare=False)
 
 
-class Deciders(threading.Thread):
-    """A person in each company who approves, rejects and cancels orders."""
+class Deciders(AtWork):
+    """A person in each company who approves, rejects and cancels orders. `finish` lets them stop when
+    everything is decided.
+    """
 
     def __init__(self, people: Mapping[str, Person], record: Record) -> None:
-        super().__init__(daemon=True)
+        super().__init__()
         self.deeds: PriorityQueue[Deed] = PriorityQueue()
         self._people = people
         self._record = record
-        self._over = threading.Event()
 
     def ask(self, verb: str, number: str, company: str, after: float) -> None:
         self.deeds.put(Deed(time.monotonic() + after, verb, number, company))
-
-    def finish(self) -> None:
-        """Stop when everything is decided."""
-        self._over.set()
-        self.join()
 
     def run(self) -> None:
         while True:

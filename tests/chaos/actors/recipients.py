@@ -5,7 +5,6 @@ ignore the letter, until it is too late.
 from __future__ import annotations
 
 import re
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from functools import partial
 
 import httpx
 
+from tests.chaos.actors.at_work import AtWork
 from tests.chaos.actors.people import PATIENCE, PAUSE
 from tests.support.mailbox import Mailbox
 from tests.support.visitor import RECIPIENT
@@ -39,20 +39,15 @@ class Links:
         return {link.split("/")[2] for link in (*self.tried, *self.ignored)}
 
 
-class Recipients(threading.Thread):
+class Recipients(AtWork):
     """Reads the letters as they come."""
 
     def __init__(self, mailbox: Mailbox, url: str, links: Links) -> None:
-        super().__init__(daemon=True)
+        super().__init__()
         self._mailbox = mailbox
         self._url = url
         self._links = links
-        self._over = threading.Event()
         self._read = 0
-
-    def finish(self) -> None:
-        self._over.set()
-        self.join()
 
     def run(self) -> None:
         while not self._over.is_set():
